@@ -1,0 +1,9 @@
+//! For every client and every service port of an Istio mesh: is traffic mutual TLS, does anything conflict, and which
+//! policy at which layer is responsible.
+//!
+//! Three witnesses are read apart and joined in one place: the policies ([`intent`]), what the proxies were told, and what
+//! went over the wire ([`observed`]); [`verdict`] joins them. [`lab`] is the embedded reference mesh.
+
+pub mod exit;
+pub mod model;
+pub mod xfcc;

@@ -1,0 +1,3 @@
+//! The `kubectl-mtls` binary.
+
+fn main() {}
