@@ -4,6 +4,7 @@
 //! Three witnesses are read apart and joined in one place: the policies ([`intent`]), what the proxies were told, and what
 //! went over the wire ([`observed`]); [`verdict`] joins them. [`lab`] is the embedded reference mesh.
 
+pub mod decode;
 pub mod exit;
 pub mod model;
 pub mod xfcc;

@@ -1,3 +1,4 @@
 //! The one integration binary: each module is a suite.
 
+mod decode;
 mod xfcc;

@@ -1,0 +1,158 @@
+//! Objects to the one input of the rules.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use crate::decode::control_plane::profiles;
+use crate::decode::istio::{self, WrongWord};
+use crate::decode::kind::{Kind, kind, qualified, title};
+use crate::decode::metadata::{meta, name};
+use crate::decode::schema;
+use crate::decode::service::{endpoint_slice, service};
+use crate::decode::traffic_policy::destination_rule;
+use crate::decode::value::text;
+use crate::decode::workload::pods;
+use crate::decode::{Assume, Loaded, Problem, ProblemSeverity};
+use crate::model::meta::{Meta, Origin};
+use crate::model::snapshot::Snapshot;
+
+/// Makes the frozen picture of a mesh from its objects. Whatever cannot be used becomes a problem; nothing stops it.
+///
+/// Of two objects with one kind, namespace and name the last counts. Workload objects make one pod each, unless a pod of theirs
+/// is there; pods that were never applied get the proxy that admission would add.
+#[must_use]
+pub fn snapshot(objects: &[Loaded], assume: &Assume) -> (Snapshot, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let objects = distinct(objects, &mut problems);
+    let mut snapshot = Snapshot::default();
+    for (kind, loaded) in &objects {
+        if let Err(error) = add(&mut snapshot, *kind, loaded) {
+            problems.push(refused(loaded, &error));
+        }
+        problems.extend(dropped(*kind, loaded));
+    }
+    snapshot.pods = pods(&objects, &snapshot.namespaces);
+    snapshot.profiles = profiles(&objects, &snapshot.pods, assume, &mut problems);
+    problems.extend(skipped(&objects));
+    (snapshot, problems)
+}
+
+/// The objects in order, of those with one identity only the last.
+fn distinct<'a>(objects: &'a [Loaded], problems: &mut Vec<Problem>) -> Vec<(Kind, &'a Loaded)> {
+    let mut places: HashMap<(Kind, &str, &str), usize> = HashMap::with_capacity(objects.len());
+    let mut kept: Vec<Option<(Kind, &Loaded)>> = Vec::with_capacity(objects.len());
+    for loaded in objects {
+        let kind = kind(&loaded.object);
+        if !matches!(kind, Kind::Silent | Kind::Foreign) {
+            let namespace = text(&loaded.object, &["metadata", "namespace"]).unwrap_or_default();
+            let earlier = places.insert((kind, namespace, name(&loaded.object)), kept.len());
+            if let Some(place) = earlier.and_then(|place| kept.get_mut(place))
+                && let Some((_, earlier)) = place.take()
+            {
+                problems.push(twice(earlier, loaded));
+            }
+        }
+        kept.push(Some((kind, loaded)));
+    }
+    kept.into_iter().flatten().collect()
+}
+
+fn twice(earlier: &Loaded, later: &Loaded) -> Problem {
+    let place = |loaded: &Loaded| loaded.origin.as_ref().map_or_else(|| "the API".to_owned(), ToString::to_string);
+    let message = format!("stands twice, at {} and at {}; the last one counts", place(earlier), place(later));
+    about(later, ProblemSeverity::Warning, message)
+}
+
+fn refused(loaded: &Loaded, error: &WrongWord) -> Problem {
+    Problem {
+        field: Some(error.field.clone()),
+        hint: Some("an API server refuses it, so it is left out".to_owned()),
+        ..about(loaded, ProblemSeverity::Error, error.to_string())
+    }
+}
+
+/// Fields that somebody applied and the API server dropped without a word: what `kubectl apply` noted, against the schema.
+fn dropped(kind: Kind, loaded: &Loaded) -> Vec<Problem> {
+    let is_policy = match kind {
+        Kind::PeerAuthentication | Kind::DestinationRule | Kind::Sidecar | Kind::ServiceEntry | Kind::WorkloadEntry => {
+            true
+        }
+        Kind::Namespace
+        | Kind::Pod
+        | Kind::Workload(_)
+        | Kind::Service
+        | Kind::EndpointSlice
+        | Kind::ConfigMap
+        | Kind::Silent
+        | Kind::Foreign => false,
+    };
+    let applied = || {
+        let note = "kubectl.kubernetes.io/last-applied-configuration";
+        serde_json::from_str::<Value>(text(&loaded.object, &["metadata", "annotations", note])?).ok()
+    };
+    let Some(applied) = Some(()).filter(|()| is_policy).and_then(|()| applied()) else { return Vec::new() };
+    let lost = schema::check(&applied).into_iter().filter(|problem| !problem.is_refusal());
+    lost.map(|problem| Problem {
+        field: Some(problem.path.clone()),
+        hint: problem.hint,
+        ..about(
+            loaded,
+            ProblemSeverity::Warning,
+            format!("`{}` was applied and is no field: it was dropped", problem.path),
+        )
+    })
+    .collect()
+}
+
+fn about(loaded: &Loaded, severity: ProblemSeverity, message: String) -> Problem {
+    Problem {
+        file: loaded.origin.as_ref().map(|origin| origin.file.clone()),
+        line: loaded.origin.as_ref().map(|origin| origin.line),
+        object: Some(title(&loaded.object)),
+        ..Problem::new(severity, message)
+    }
+}
+
+/// Adds one object; pods and what makes them come later, when the namespaces are known.
+fn add(snapshot: &mut Snapshot, kind: Kind, loaded: &Loaded) -> Result<(), WrongWord> {
+    let (object, origin) = (&loaded.object, loaded.origin.as_ref());
+    match kind {
+        Kind::Namespace => snapshot.namespaces.push(namespace(object, origin)),
+        Kind::Service => snapshot.services.push(service(object, origin)),
+        Kind::EndpointSlice => snapshot.endpoint_slices.extend(endpoint_slice(object, origin)),
+        Kind::PeerAuthentication => snapshot.peer_authentications.push(istio::peer_authentication(object, origin)?),
+        Kind::DestinationRule => snapshot.destination_rules.push(destination_rule(object, origin)?),
+        Kind::Sidecar => snapshot.sidecars.push(istio::sidecar(object, origin)?),
+        Kind::ServiceEntry => snapshot.service_entries.push(istio::service_entry(object, origin)?),
+        Kind::WorkloadEntry => snapshot.workload_entries.push(istio::workload_entry(object, origin)),
+        Kind::Pod | Kind::Workload(_) | Kind::ConfigMap | Kind::Silent | Kind::Foreign => {}
+    }
+    Ok(())
+}
+
+/// The API server labels every namespace with its name; selectors rely on it.
+fn namespace(object: &Value, origin: Option<&Origin>) -> Meta {
+    let mut meta = meta(object, origin);
+    let name = meta.name.clone();
+    meta.labels.entry("kubernetes.io/metadata.name".to_owned()).or_insert(name);
+    meta
+}
+
+/// One note for all objects of kinds that are not read.
+fn skipped(objects: &[(Kind, &Loaded)]) -> Option<Problem> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, loaded) in objects.iter().filter(|(kind, _)| *kind == Kind::Foreign) {
+        *counts.entry(qualified(&loaded.object)).or_default() += 1;
+    }
+    let total: usize = counts.values().sum();
+    let list: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let namesakes = objects.iter().filter(|(kind, _)| *kind == Kind::Foreign).find_map(|(_, loaded)| {
+        let kind = text(&loaded.object, &["kind"])?;
+        schema::group_of(kind).map(|group| format!("Istio's {kind} is of the API group {group}"))
+    });
+    (total > 0).then(|| Problem {
+        hint: namesakes,
+        ..Problem::new(ProblemSeverity::Note, format!("not read: {}", list.join(", ")))
+    })
+}
