@@ -6,5 +6,6 @@
 
 pub mod decode;
 pub mod exit;
+pub mod intent;
 pub mod model;
 pub mod xfcc;

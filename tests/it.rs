@@ -1,4 +1,5 @@
 //! The one integration binary: each module is a suite.
 
 mod decode;
+mod intent;
 mod xfcc;

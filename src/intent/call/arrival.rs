@@ -1,0 +1,87 @@
+//! A connection as the server's listener sees it, and what an endpoint makes of it.
+
+use crate::intent::call::Caller;
+use crate::intent::capture;
+use crate::intent::cluster::Cluster;
+use crate::intent::endpoint::ServiceEndpoint;
+use crate::intent::registry::SvcPort;
+use crate::intent::upstream_tls::is_http2;
+use crate::model::filter_chain::{Connection, Presents, meet};
+use crate::model::identity::SpiffeId;
+use crate::model::port::{Payload, WorkloadPort};
+use crate::model::wire::{Outcome, Sends, Why, Wire};
+use crate::model::workload::{Pod, ProxyKind};
+
+// === impl Caller ===
+
+impl<'s> Caller<'_, 's> {
+    /// How the connection looks to the server's listener.
+    pub(super) fn connection<'c>(&self, cluster: &'c Cluster<'s>, port: &SvcPort, sends: Sends) -> Connection<'c> {
+        let http2 = is_http2(port.protocol);
+        let tls = cluster.tls();
+        let own: Vec<&str> = tls.map(|tls| tls.alpn.iter().map(String::as_str).collect()).unwrap_or_default();
+        let overridden = self.plane.profile.alpn_filter && tls.is_some_and(|tls| tls.alpn_override);
+        let istio = if http2 { ["istio-h2", "istio", "h2"] } else { ["istio-http/1.1", "istio", "http/1.1"] };
+        let alpn = match (sends, self.payload) {
+            (Sends::Plaintext, Payload::Http) => vec![if http2 { "h2c" } else { "http/1.1" }],
+            (Sends::Plaintext, Payload::Tcp) => Vec::new(),
+            (_, Payload::Http) if overridden => istio.to_vec(),
+            // Envoy's own default for an HTTP/1.1 pool.
+            (_, Payload::Http) if own.is_empty() => vec!["http/1.1"],
+            (_, Payload::Http | Payload::Tcp) => own,
+        };
+        let presents = match sends {
+            Sends::Plaintext => Presents::Plaintext,
+            Sends::MutualTls => Presents::MeshCertificate,
+            Sends::Tls => Presents::NoCertificate,
+            Sends::TlsClientCert => Presents::ForeignCertificate,
+        };
+        Connection { presents, alpn, payload: self.payload }
+    }
+
+    /// What the endpoint makes of the connection: filter chain, then certificate, then codec, then identity, then port.
+    pub(super) fn arrive(
+        &self,
+        endpoint: &ServiceEndpoint<'s>,
+        port: WorkloadPort,
+        sends: Sends,
+        connection: &Connection<'_>,
+        names: &[String],
+    ) -> Outcome {
+        let Some(pod) = endpoint.pod else {
+            return match sends {
+                Sends::MutualTls => Outcome { wire: Wire::Depends, why: Why::OutsideTheMesh },
+                Sends::Plaintext | Sends::Tls | Sends::TlsClientCert => Outcome::of(sends, None),
+            };
+        };
+        let handling = match pod.proxy {
+            ProxyKind::Sidecar if capture::inbound(pod, port).is_ok() => {
+                Some(meet(&self.mesh.chains(pod), port, connection))
+            }
+            ProxyKind::Sidecar | ProxyKind::None | ProxyKind::Gateway | ProxyKind::Proxyless => None,
+            ProxyKind::Waypoint | ProxyKind::Ztunnel | ProxyKind::Unknown => {
+                return Outcome { wire: Wire::Unknown, why: Why::NotReadable };
+            }
+        };
+        let met = Outcome::of(sends, handling);
+        let identified = met.wire != Wire::MutualTls || names.is_empty() || {
+            let own = self.identity(pod).to_string();
+            names.contains(&own)
+        };
+        match (met.wire, identified) {
+            (Wire::Refused, _) => met,
+            (_, false) => Outcome { wire: Wire::Refused, why: Why::ServerIdentityNotExpected },
+            (_, true) if port != endpoint.port => Outcome { wire: Wire::Refused, why: Why::NothingListens },
+            (_, true) => met,
+        }
+    }
+
+    fn identity(&self, pod: &Pod) -> SpiffeId {
+        let plane = self.mesh.plane(pod).unwrap_or(self.plane);
+        SpiffeId {
+            trust_domain: plane.profile.config.trust_domain.clone(),
+            namespace: pod.meta.namespace.clone(),
+            service_account: pod.service_account.clone(),
+        }
+    }
+}

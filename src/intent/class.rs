@@ -1,0 +1,109 @@
+//! Clients that get the same answer from a service port: computed once, shared by all of them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::intent::capture::is_proxy_user;
+use crate::intent::client::selecting_keys;
+use crate::intent::mesh::{Mesh, address};
+use crate::intent::pair::Question;
+use crate::model::pair::PairIntent;
+use crate::model::port::ServicePort;
+use crate::model::snapshot::Snapshot;
+use crate::model::workload::{Capture, Pod, ProxyKind};
+
+/// Answers by client class and service port.
+#[derive(Debug)]
+pub(crate) struct Classes<'s> {
+    /// Labels that some object selects clients by.
+    keys: Vec<&'s str>,
+    answers: Mutex<HashMap<Key<'s>, Arc<PairIntent>>>,
+}
+
+/// Everything that an answer depends on. Objects are told apart by where they are in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key<'s> {
+    svc: usize,
+    port: ServicePort,
+    proxy: ProxyKind,
+    /// The control plane and what the client sees, where it has a proxy.
+    view: Option<(usize, usize)>,
+    /// Where rules for the host speak of clients, or something could not be read: who the client is.
+    speaker: Option<(&'s str, Vec<Option<&'s str>>)>,
+}
+
+/// Beyond this many answers they are forgotten and made anew.
+const MOST: usize = 50_000;
+
+// === impl Classes ===
+
+impl<'s> Classes<'s> {
+    /// Nothing is known yet.
+    pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
+        Self { keys: selecting_keys(snapshot).into_iter().collect(), answers: Mutex::default() }
+    }
+
+    /// The answer, shared by every client that gets the same.
+    pub(crate) fn answer(&self, mesh: &Mesh<'s>, question: &Question<'_, 's>) -> Arc<PairIntent> {
+        let Some(key) = self.key(mesh, question) else {
+            return Arc::new(question.answer_for(None));
+        };
+        let found = self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(&key).map(Arc::clone);
+        match found {
+            Some(found) if !is_endpoint(&found, question.client) => return found,
+            Some(_) => return Arc::new(question.answer_for(None)),
+            None => {}
+        }
+        let made = Arc::new(question.answer_for(None));
+        if is_endpoint(&made, question.client) {
+            return made;
+        }
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() >= MOST {
+            answers.clear();
+        }
+        Arc::clone(answers.entry(key).or_insert(made))
+    }
+
+    /// The class of a question; `None` where the client is like no other: it serves the port itself, or
+    /// may bypass its proxy.
+    fn key(&self, mesh: &Mesh<'s>, question: &Question<'_, 's>) -> Option<Key<'s>> {
+        let Question { client, svc, port, plane, .. } = *question;
+        let behind = mesh.endpoints_at(mesh.behind(svc), port.port);
+        let serves = behind.iter().any(|endpoint| endpoint.pod.is_some_and(|pod| std::ptr::eq(pod, client)));
+        if serves || !is_ordinary(client) {
+            return None;
+        }
+        let proxied = match client.proxy {
+            ProxyKind::None | ProxyKind::Proxyless => false,
+            ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint | ProxyKind::Ztunnel | ProxyKind::Unknown => {
+                true
+            }
+        };
+        let told_apart =
+            !mesh.snapshot.unseen.is_empty() || plane.destination_rules.covering(&svc.host).next().is_some();
+        Some(Key {
+            svc: address(svc.as_ref()),
+            port: port.port,
+            proxy: client.proxy,
+            view: proxied.then(|| (address(plane), address(mesh.scope(client, plane).as_ref()))),
+            speaker: (proxied && told_apart).then(|| {
+                let labels = self.keys.iter().map(|key| client.meta.label(key)).collect();
+                (client.meta.namespace.as_str(), labels)
+            }),
+        })
+    }
+}
+
+/// Whether nothing about the pod itself changes which connections its proxy sees.
+fn is_ordinary(client: &Pod) -> bool {
+    !client.host_network && !is_proxy_user(client) && client.capture == Capture::default()
+}
+
+/// Whether the client is among the endpoints of an answer, which is then its own: a pod does not count as its own server.
+///
+/// A call may leave by another service's cluster, so this is more than the endpoints of the service that was asked about.
+fn is_endpoint(answer: &PairIntent, client: &Pod) -> bool {
+    let (namespace, name) = (&client.meta.namespace, &client.meta.name);
+    answer.endpoints.iter().any(|endpoint| endpoint.namespace == *namespace && endpoint.pod.as_ref() == Some(name))
+}

@@ -1,0 +1,338 @@
+//! The outbound listeners of a sidecar for one port, and the filter chain a connection finds there.
+//!
+//! Istio: `pilot/pkg/networking/core/listener.go:buildSidecarOutboundListeners,buildSidecarOutboundListener`.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use crate::intent::endpoint::ServiceEndpoint;
+use crate::intent::outbound::{Routed, Spot};
+use crate::intent::plane::ControlPlane;
+use crate::intent::registry::{self, Dialled, Discovery, Registry, Svc, SvcPort};
+use crate::intent::visibility::{Egress, Scope};
+use crate::model::mesh::OutboundPolicy;
+use crate::model::port::{Payload, PortClass, Protocol, ServicePort};
+
+/// The outbound listeners of a scope for one port.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners<'s> {
+    entries: HashMap<Bind, Entry<'s>>,
+}
+
+/// What a listener is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Bind {
+    /// `0.0.0.0`.
+    Any,
+    /// One address.
+    At(Spot),
+}
+
+#[derive(Debug)]
+struct Entry<'s> {
+    /// Made by an egress listener with a port of its own: later ones add nothing.
+    locked: bool,
+    protocol: Protocol,
+    chains: Vec<Chain<'s>>,
+}
+
+#[derive(Debug, Clone)]
+struct Chain<'s> {
+    leads: Leads<'s>,
+    /// Matches `raw_buffer` and plaintext HTTP only.
+    sniffed_http: bool,
+    range: Option<ipnet::IpNet>,
+    /// Matches a server name, which plaintext never has.
+    server_name: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Leads<'s> {
+    /// To the routes of the port, by Host.
+    Routes,
+    /// To one service, whatever the Host.
+    To(Arc<Svc<'s>>, Payload),
+}
+
+/// What a listener is made from.
+struct Source<'a, 's> {
+    svc: &'a Arc<Svc<'s>>,
+    protocol: Protocol,
+    bind: Option<Bind>,
+}
+
+/// What a listener does with the endpoints of services; only headless ones ask.
+pub(crate) type EndpointsOf<'f, 's> = &'f dyn Fn(&Svc<'s>, ServicePort) -> Vec<ServiceEndpoint<'s>>;
+
+// === impl Listeners ===
+
+impl<'s> Listeners<'s> {
+    /// Builds the listeners of one port.
+    pub(crate) fn new(
+        scope: &Scope<'s>,
+        plane: &ControlPlane<'s>,
+        registry: &Registry<'s>,
+        port: ServicePort,
+        endpoints: EndpointsOf<'_, 's>,
+    ) -> Self {
+        let mut listeners = Self::default();
+        for egress in &scope.egress {
+            if egress.port().is_some_and(|own| own != port) || egress.is_elsewhere() {
+                continue;
+            }
+            if egress.port().is_none() {
+                listeners.entries.values_mut().for_each(|entry| entry.locked = true);
+            }
+            for svc in imported_with_port(scope, egress, plane, registry, port) {
+                // Another name for a service has no listener of its own.
+                if plane.rules.external_name_is_alias && matches!(svc.discovery, Discovery::Alias(_)) {
+                    continue;
+                }
+                let Some(spec) = svc.port(port) else { continue };
+                let own = egress.written.and_then(|written| written.protocol.filter(|_| written.port.is_some()));
+                let source = Source { svc: &svc, protocol: own.unwrap_or(spec.protocol), bind: egress.bind() };
+                listeners.listen(&source, spec, egress, endpoints);
+            }
+        }
+        listeners
+    }
+
+    fn listen(&mut self, source: &Source<'_, 's>, spec: &SvcPort, egress: &Egress<'s>, endpoints: EndpointsOf<'_, 's>) {
+        let svc = source.svc;
+        let per_pod = source.bind.is_none()
+            && egress.port().is_none()
+            && svc.is_headless()
+            && svc.addresses.is_empty()
+            && source.protocol.class() != PortClass::Http;
+        if !per_pod {
+            self.add(source);
+            return;
+        }
+        let found = endpoints(svc, spec.port);
+        let selects = match svc.source {
+            registry::Source::Kubernetes(service) => service.selector.is_some(),
+            registry::Source::Entry(entry) => entry.workload_selector.is_some(),
+        };
+        if !svc.is_kubernetes() && found.is_empty() && !selects {
+            self.add(source);
+            return;
+        }
+        for endpoint in &found {
+            let bind = match Spot::of_endpoint(endpoint) {
+                Spot::Name(_) => continue,
+                spot @ (Spot::Address(_) | Spot::Service(..) | Spot::Pod(..)) => Bind::At(spot),
+            };
+            self.add(&Source { svc, protocol: source.protocol, bind: Some(bind) });
+        }
+    }
+
+    /// Istio: `listener.go:buildSidecarOutboundListener`, conflicts included.
+    fn add(&mut self, source: &Source<'_, 's>) {
+        let (svc, protocol) = (source.svc, source.protocol);
+        let class = protocol.class();
+        let range = match (class, &source.bind, svc.addresses.first()) {
+            (PortClass::Tcp | PortClass::Auto, None, Some(Dialled::Range(range))) => Some(*range),
+            _ => None,
+        };
+        let binds = match (class, &source.bind) {
+            (_, Some(bind)) => vec![bind.clone()],
+            (PortClass::Http, None) => vec![Bind::Any],
+            (PortClass::Tcp | PortClass::Auto, None) => own_binds(svc),
+        };
+        for bind in binds {
+            self.add_at(bind, svc, protocol, range);
+        }
+    }
+
+    fn add_at(&mut self, bind: Bind, svc: &Arc<Svc<'s>>, protocol: Protocol, range: Option<ipnet::IpNet>) {
+        let any = bind == Bind::Any;
+        let tcp = || Chain {
+            leads: Leads::To(Arc::clone(svc), Payload::Tcp),
+            sniffed_http: false,
+            range,
+            server_name: (is_tls(protocol) && (range.is_some() || (any && svc.addresses.is_empty())))
+                .then(|| svc.host.clone()),
+        };
+        let shared = |sniffed_http| Chain { leads: Leads::Routes, sniffed_http, range: None, server_name: None };
+        let own_http = || Chain {
+            leads: if any { Leads::Routes } else { Leads::To(Arc::clone(svc), Payload::Http) },
+            sniffed_http: true,
+            range: None,
+            server_name: None,
+        };
+        let class = protocol.class();
+        let kept = if class == PortClass::Http && any { Protocol::Auto } else { protocol };
+        let chains = match class {
+            PortClass::Http => vec![shared(any)],
+            PortClass::Tcp => vec![tcp()],
+            PortClass::Auto => vec![tcp(), own_http()],
+        };
+        let Some(entry) = self.entries.get_mut(&bind) else {
+            self.entries.insert(bind, Entry { locked: false, protocol: kept, chains });
+            return;
+        };
+        // Server-first protocols cannot share a listener with anything that has to be sniffed.
+        let server_first = |protocol| matches!(protocol, Protocol::Mongo | Protocol::Mysql);
+        let unmixable = (server_first(protocol) || server_first(entry.protocol)) && protocol != entry.protocol;
+        let (existing, incoming) = (entry.protocol.class(), class);
+        match (existing, incoming) {
+            _ if entry.locked => {}
+            // An HTTP listener is there already; its routes are shared.
+            (PortClass::Http | PortClass::Auto, PortClass::Http) => {}
+            _ if unmixable => {}
+            (PortClass::Http, PortClass::Auto) => {
+                *entry = Entry { locked: false, protocol: kept, chains };
+            }
+            (PortClass::Tcp, PortClass::Http | PortClass::Auto) | (PortClass::Http, PortClass::Tcp) => {
+                entry.merge(chains);
+                entry.protocol = Protocol::Auto;
+            }
+            (PortClass::Tcp | PortClass::Auto, PortClass::Tcp) => entry.merge(chains),
+            (PortClass::Auto, PortClass::Auto) => entry.merge(vec![tcp()]),
+        }
+    }
+
+    /// Where a plaintext connection of an application goes, and how the proxy reads it. `own` = the client's own address.
+    pub(crate) fn route(
+        &self,
+        spot: &Spot,
+        own: bool,
+        payload: Payload,
+        policy: OutboundPolicy,
+        routes: impl Fn(&Svc<'s>) -> Option<Arc<Svc<'s>>>,
+        wanted: &Svc<'s>,
+    ) -> (Routed<'s>, Payload) {
+        let unknown = match policy {
+            OutboundPolicy::AllowAny => Routed::Passthrough,
+            OutboundPolicy::RegistryOnly => Routed::BlackHole,
+        };
+        // A pod's own address has no listener of a headless service.
+        let exact = if own { None } else { self.entries.get(&Bind::At(spot.clone())) };
+        let entry = exact.or_else(|| self.entries.get(&Bind::Any));
+        let Some(chain) = entry.and_then(|entry| entry.select(spot.address(), payload)) else {
+            return (unknown, Payload::Tcp);
+        };
+        match (&chain.leads, payload) {
+            (Leads::To(svc, Payload::Tcp), _) => (Routed::Cluster(Arc::clone(svc)), Payload::Tcp),
+            // The routes of one service; none where the egress listener of the port does not import it.
+            (Leads::To(svc, Payload::Http), Payload::Http) => match routes(svc) {
+                Some(_) => (Routed::Cluster(Arc::clone(svc)), Payload::Http),
+                None => (Routed::NoRoute, Payload::Http),
+            },
+            (Leads::To(_, Payload::Http) | Leads::Routes, Payload::Tcp) => (Routed::NotHttp, Payload::Http),
+            (Leads::Routes, Payload::Http) => (routes(wanted).map_or(unknown, Routed::Cluster), Payload::Http),
+        }
+    }
+}
+
+/// The services with a port that an egress listener imports, private ones first, oldest first.
+fn imported_with_port<'s>(
+    scope: &Scope<'s>,
+    egress: &Egress<'s>,
+    plane: &ControlPlane<'s>,
+    registry: &Registry<'s>,
+    port: ServicePort,
+) -> Vec<Arc<Svc<'s>>> {
+    let mut found: Vec<Arc<Svc<'s>>> = registry
+        .with_port(port)
+        .iter()
+        .filter(|svc| {
+            scope.selected(egress, plane, registry.host(&svc.host)).iter().any(|chosen| Arc::ptr_eq(chosen, svc))
+        })
+        .cloned()
+        .collect();
+    found.sort_by_key(|svc| plane.is_public(svc));
+    found
+}
+
+fn own_binds(svc: &Svc<'_>) -> Vec<Bind> {
+    let addresses: Vec<Bind> = svc
+        .addresses
+        .iter()
+        .filter_map(|dialled| match dialled {
+            Dialled::Address(address) => Some(Bind::At(Spot::Address(*address))),
+            Dialled::Range(_) => None,
+        })
+        .collect();
+    match (addresses.is_empty(), Spot::of_service(svc)) {
+        (false, _) => addresses,
+        (true, Some(spot @ Spot::Service(..))) => vec![Bind::At(spot)],
+        (true, _) => vec![Bind::Any],
+    }
+}
+
+fn is_tls(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::Tls | Protocol::Https)
+}
+
+// === impl Egress, as a listener ===
+
+impl Egress<'_> {
+    /// A generic HTTP proxy, or a Unix domain socket: redirected connections never reach it.
+    fn is_elsewhere(&self) -> bool {
+        self.written.is_some_and(|written| {
+            let socket = written.bind.as_ref().is_some_and(|bind| bind.parse::<IpAddr>().is_err());
+            written.protocol == Some(Protocol::HttpProxy) || socket
+        })
+    }
+
+    fn bind(&self) -> Option<Bind> {
+        let written = self.written?;
+        let local = || written.capture_none.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let bind: IpAddr = written.bind.as_ref().and_then(|bind| bind.parse().ok()).or_else(local)?;
+        Some(if bind.is_unspecified() { Bind::Any } else { Bind::At(Spot::Address(bind)) })
+    }
+}
+
+// === impl Entry ===
+
+impl<'s> Entry<'s> {
+    /// Adds chains whose conditions no chain has yet.
+    ///
+    /// Istio: `listener.go:mergeTCPFilterChains`.
+    fn merge(&mut self, incoming: Vec<Chain<'s>>) {
+        for chain in incoming {
+            if !self.chains.iter().any(|existing| existing.same_match(&chain)) {
+                self.chains.push(chain);
+            }
+        }
+    }
+
+    /// Envoy's choice for a plaintext connection: address, server name, transport, ALPN, without going back.
+    fn select(&self, address: Option<IpAddr>, payload: Payload) -> Option<&Chain<'s>> {
+        let (catch_all, matching): (Vec<&Chain<'s>>, Vec<&Chain<'s>>) =
+            self.chains.iter().partition(|chain| chain.matches_all());
+        let fallback = catch_all.last().copied();
+        if matching.is_empty() {
+            return fallback;
+        }
+        let depth = |chain: &Chain<'s>| match (chain.range, address) {
+            (None, _) => Some(-1),
+            (Some(range), Some(address)) if range.contains(&address) => Some(i16::from(range.prefix_len())),
+            (Some(_), _) => None,
+        };
+        let best = matching.iter().filter_map(|chain| depth(chain)).max();
+        let near = matching.into_iter().filter(|chain| best.is_some() && depth(chain) == best);
+        let nameless: Vec<&Chain<'s>> = near.filter(|chain| chain.server_name.is_none()).collect();
+        let raw = nameless.iter().any(|chain| chain.sniffed_http);
+        let of_transport: Vec<&Chain<'s>> = nameless.into_iter().filter(|chain| chain.sniffed_http == raw).collect();
+        let sniffed = self.chains.iter().any(|chain| chain.sniffed_http) && payload == Payload::Http;
+        let by_alpn = of_transport.iter().find(|chain| sniffed && chain.sniffed_http);
+        by_alpn.or_else(|| of_transport.iter().find(|chain| !chain.sniffed_http)).copied().or(fallback)
+    }
+}
+
+// === impl Chain ===
+
+impl Chain<'_> {
+    fn matches_all(&self) -> bool {
+        !self.sniffed_http && self.range.is_none() && self.server_name.is_none()
+    }
+
+    fn same_match(&self, other: &Self) -> bool {
+        self.sniffed_http == other.sniffed_http
+            && self.range.map(|range| range.trunc()) == other.range.map(|range| range.trunc())
+            && self.server_name == other.server_name
+    }
+}

@@ -1,0 +1,238 @@
+//! A client and a service port: everything policy says about them, in one value.
+
+use std::sync::Arc;
+
+use crate::intent::blame::Case;
+use crate::intent::call::{Call, Caller, End};
+use crate::intent::capture::{self, Bypass};
+use crate::intent::cluster::Cluster;
+use crate::intent::mesh::Mesh;
+use crate::intent::plane::ControlPlane;
+use crate::intent::registry::{Svc, SvcPort};
+use crate::intent::unread::{self, Unread};
+use crate::intent::{accepts, because, originates, symptom};
+use crate::model::derivation::{PolicyKind, PolicyRef};
+use crate::model::mesh::OutboundPolicy;
+use crate::model::pair::{Endpoint, OriginKind, OriginMode, Originates, PairIntent, Route, ServerRef};
+use crate::model::port::{Payload, PortClass};
+use crate::model::wire::{Outcome, Sends, Why, Wire};
+use crate::model::workload::{Pod, ProxyKind};
+
+/// A client and a service port, looked up once.
+pub(crate) struct Question<'a, 's> {
+    pub(crate) mesh: &'a Mesh<'s>,
+    pub(crate) plane: &'a ControlPlane<'s>,
+    pub(crate) client: &'s Pod,
+    pub(crate) svc: &'a Arc<Svc<'s>>,
+    pub(crate) port: &'a SvcPort,
+}
+
+/// How a call leaves the client.
+enum Leaves {
+    /// Through its proxy.
+    ByProxy,
+    /// There is no proxy.
+    Bare,
+    /// There is one, and it does not see the call.
+    Past(Bypass),
+}
+
+/// The answer about a service that the snapshot does not have.
+pub(crate) fn unknown_server(server: &ServerRef) -> PairIntent {
+    let outcome = Outcome { wire: Wire::Unknown, why: Why::NotReadable };
+    let decided_by = PolicyRef::default_of(PolicyKind::Passthrough);
+    PairIntent {
+        originates: Originates {
+            kind: OriginKind::Plaintext,
+            mode: OriginMode::NoProxy,
+            route: Route::Direct,
+            tls: None,
+            original_dst: false,
+            decided_by: decided_by.clone(),
+            layers: Vec::new(),
+        },
+        endpoints: Vec::new(),
+        outcome,
+        tcp: None,
+        symptom: None,
+        because: format!("{} is not in what was read", server.display_name()),
+        conflict: false,
+        decided_by,
+        responsible: Vec::new(),
+    }
+}
+
+// === impl Question ===
+
+impl<'s> Question<'_, 's> {
+    /// Everything policy says about the pair, or about a subset that a route would send the call to.
+    pub(crate) fn answer_for(&self, subset: Option<&str>) -> PairIntent {
+        let class = self.port.protocol.class();
+        let follow = |payload| {
+            let caller = self.caller(payload);
+            subset.map_or_else(|| caller.call(), |subset| caller.call_subset(subset))
+        };
+        let call = follow(if class == PortClass::Tcp { Payload::Tcp } else { Payload::Http });
+        let raw = (class == PortClass::Auto).then(|| follow(Payload::Tcp));
+        let originates = subset.map_or_else(|| self.originates(&call), |subset| self.originates_to(subset, &call));
+        let endpoints: Vec<Endpoint> = call.ends.iter().map(|end| self.endpoint(end, raw.as_ref())).collect();
+        let pods: Vec<Option<&Pod>> = call.ends.iter().map(|end| end.endpoint.pod).collect();
+        let cluster = match &originates.route {
+            Route::Cluster(_) => self.cluster(subset),
+            Route::Direct | Route::Passthrough | Route::BlackHole => None,
+        };
+        let case = Case {
+            originates: &originates,
+            cluster: cluster.as_ref(),
+            endpoints: &endpoints,
+            outcome: call.outcome,
+            svc: self.svc,
+            pods: &pods,
+        };
+        let (conflict, decided_by, responsible) = (case.is_conflict(), case.decided_by(), case.responsible());
+        let target = format!("{}:{}", self.svc.host, self.port.port);
+        let answer = PairIntent {
+            because: because::sentence(call.outcome, self.client.proxy, &endpoints, &target),
+            symptom: symptom::of(&call),
+            outcome: call.outcome,
+            tcp: raw.map(|raw| raw.outcome),
+            originates,
+            endpoints,
+            conflict,
+            decided_by,
+            responsible,
+        };
+        self.as_far_as_read(answer, &call)
+    }
+
+    /// Takes back what rests on something that could not be read.
+    fn as_far_as_read(&self, mut answer: PairIntent, call: &Call<'s>) -> PairIntent {
+        if self.mesh.snapshot.unseen.is_empty() {
+            return answer;
+        }
+        let unread = Unread { mesh: self.mesh, plane: self.plane };
+        let whole = unread.of_service(self.svc).or_else(|| unread.of_client(self.client, &answer.originates, self.svc));
+        let unknown = Outcome { wire: Wire::Unknown, why: Why::NotReadable };
+        let mut first = whole;
+        for (endpoint, end) in answer.endpoints.iter_mut().zip(&call.ends) {
+            let of_server = end.endpoint.pod.and_then(|pod| unread.of_server(pod, end.sends));
+            if let Some(scope) = whole.or(of_server) {
+                endpoint.outcome = unknown;
+                endpoint.tcp = endpoint.tcp.map(|_| unknown);
+                if !end.is_self {
+                    first = first.or(Some(scope));
+                }
+            }
+        }
+        let Some(scope) = first else { return answer };
+        answer.because = unread::sentence(scope, &answer.because);
+        answer.outcome = unknown;
+        answer.tcp = answer.tcp.map(|_| unknown);
+        answer.symptom = None;
+        answer.conflict = false;
+        answer.responsible = Vec::new();
+        answer
+    }
+
+    /// Follows a call of this payload.
+    pub(crate) fn caller(&self, payload: Payload) -> Caller<'_, 's> {
+        Caller {
+            mesh: self.mesh,
+            plane: self.plane,
+            scope: self.mesh.scope(self.client, self.plane),
+            client: self.client,
+            svc: self.svc,
+            port: self.port,
+            payload,
+        }
+    }
+
+    /// What the client side was told to send.
+    pub(crate) fn originates(&self, call: &Call<'s>) -> Originates {
+        match self.leaves() {
+            Leaves::ByProxy => {}
+            Leaves::Bare => return originates::without_proxy(self.client, None),
+            Leaves::Past(bypass) => return originates::without_proxy(self.client, Some(bypass)),
+        }
+        let scope = self.mesh.scope(self.client, self.plane);
+        let svc = self.concrete();
+        let visible = scope
+            .service(self.plane, &self.mesh.registry, &svc.host)
+            .is_some_and(|found| Arc::ptr_eq(&found.svc, svc) && found.has(self.port.port));
+        let cluster = self.cluster(None).filter(|_| visible);
+        if let Some(cluster) = cluster {
+            let kind = originates::kind(&cluster, &sent(call));
+            let found = originates::by_cluster(&cluster, kind, self.client, svc, self.plane);
+            return Originates { route: call.route.clone().unwrap_or(found.route), ..found };
+        }
+        let unknown = match scope.outbound_policy {
+            OutboundPolicy::AllowAny => Route::Passthrough,
+            OutboundPolicy::RegistryOnly => Route::BlackHole,
+        };
+        let route = call.route.clone().unwrap_or(unknown);
+        originates::unknown_destination(route, self.svc, &scope, self.plane)
+    }
+
+    /// The service that the client's cluster is named after: another name for a service has no cluster of its own.
+    fn concrete(&self) -> &Arc<Svc<'s>> {
+        if self.plane.rules.external_name_is_alias { self.mesh.behind(self.svc) } else { self.svc }
+    }
+
+    fn cluster(&self, subset: Option<&str>) -> Option<Cluster<'s>> {
+        let svc = self.concrete();
+        self.mesh.cluster(self.client, self.plane, svc, svc.port(self.port.port)?, subset)
+    }
+
+    /// What the client side would send to a subset.
+    pub(crate) fn originates_to(&self, subset: &str, call: &Call<'s>) -> Originates {
+        let cluster = self.cluster(Some(subset));
+        match (self.leaves(), cluster) {
+            (Leaves::ByProxy, Some(cluster)) => {
+                let kind = originates::kind(&cluster, &sent(call));
+                originates::by_cluster(&cluster, kind, self.client, self.svc, self.plane)
+            }
+            (Leaves::ByProxy, None) | (Leaves::Bare | Leaves::Past(_), _) => self.originates(call),
+        }
+    }
+
+    /// Whether a proxy of the client's touches the call.
+    fn leaves(&self) -> Leaves {
+        match (self.client.proxy, capture::outbound(self.client, self.svc, self.port)) {
+            (ProxyKind::Sidecar, Err(bypass)) => Leaves::Past(bypass),
+            (ProxyKind::Sidecar, Ok(()))
+            | (ProxyKind::Gateway | ProxyKind::Waypoint | ProxyKind::Ztunnel | ProxyKind::Unknown, _) => {
+                Leaves::ByProxy
+            }
+            (ProxyKind::None | ProxyKind::Proxyless, _) => Leaves::Bare,
+        }
+    }
+
+    fn endpoint(&self, end: &End<'s>, raw: Option<&Call<'s>>) -> Endpoint {
+        let endpoint = &end.endpoint;
+        let tcp = raw.and_then(|raw| {
+            raw.ends
+                .iter()
+                .find(|other| other.endpoint == *endpoint && other.port == end.port)
+                .map(|other| other.outcome)
+        });
+        Endpoint {
+            namespace: endpoint.pod.map_or(endpoint.namespace, |pod| pod.meta.namespace.as_str()).to_owned(),
+            pod: endpoint.pod.map(|pod| pod.meta.name.clone()),
+            workload: endpoint.pod.map_or(&endpoint.workload, |pod| &pod.workload.name).clone(),
+            address: endpoint.address(),
+            port: end.port,
+            proxy: endpoint.pod.map_or(ProxyKind::None, |pod| pod.proxy),
+            is_self: end.is_self,
+            marked: end.marked,
+            sends: end.sends,
+            accepts: endpoint.pod.map_or_else(accepts::nothing, |pod| accepts::of(self.mesh, pod, end.port)),
+            outcome: end.outcome,
+            tcp,
+        }
+    }
+}
+
+/// What goes to the endpoints that count.
+fn sent(call: &Call<'_>) -> Vec<Sends> {
+    call.ends.iter().filter(|end| !end.is_self).filter_map(|end| end.sends).collect()
+}

@@ -1,0 +1,101 @@
+//! The pods and machines of a mesh, found by name, address, label and Service.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::model::meta::{Labels, selects};
+use crate::model::port::WorkloadPort;
+use crate::model::service::{EndpointSlice, TargetPort, WorkloadEntry};
+use crate::model::snapshot::Snapshot;
+use crate::model::workload::Pod;
+
+/// Indexes over what serves in a snapshot; finished pods are left out.
+#[derive(Debug, Default)]
+pub(crate) struct Pods<'s> {
+    by_name: HashMap<(&'s str, &'s str), &'s Pod>,
+    by_address: HashMap<IpAddr, &'s Pod>,
+    by_namespace: HashMap<&'s str, Vec<&'s Pod>>,
+    by_label: HashMap<(&'s str, &'s str, &'s str), Vec<&'s Pod>>,
+    slices: HashMap<&'s str, HashMap<&'s str, Vec<&'s EndpointSlice>>>,
+    machines: HashMap<&'s str, Vec<&'s WorkloadEntry>>,
+}
+
+// === impl Pods ===
+
+impl<'s> Pods<'s> {
+    /// Indexes the pods that run or will run.
+    pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
+        let mut pods = Self::default();
+        for pod in snapshot.pods.iter().filter(|pod| !pod.finished) {
+            pods.by_name.insert((&pod.meta.namespace, &pod.meta.name), pod);
+            pods.by_namespace.entry(&pod.meta.namespace).or_default().push(pod);
+            for (key, value) in &pod.meta.labels {
+                pods.by_label.entry((&pod.meta.namespace, key, value)).or_default().push(pod);
+            }
+            // Pods on the host's network share the node's address, which therefore names none of them.
+            if !pod.host_network {
+                for address in &pod.addresses {
+                    pods.by_address.insert(*address, pod);
+                }
+            }
+        }
+        for slice in &snapshot.endpoint_slices {
+            pods.slices.entry(&slice.meta.namespace).or_default().entry(&slice.service).or_default().push(slice);
+        }
+        for machine in &snapshot.workload_entries {
+            pods.machines.entry(&machine.meta.namespace).or_default().push(machine);
+        }
+        pods
+    }
+
+    /// The EndpointSlices of a Service.
+    pub(crate) fn slices(&self, namespace: &str, service: &str) -> &[&'s EndpointSlice] {
+        self.slices.get(namespace).and_then(|of| of.get(service)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The WorkloadEntries of a namespace.
+    pub(crate) fn machines(&self, namespace: &str) -> &[&'s WorkloadEntry] {
+        self.machines.get(namespace).map_or(&[], Vec::as_slice)
+    }
+
+    /// The pod of that name.
+    pub(crate) fn named(&self, namespace: &str, name: &str) -> Option<&'s Pod> {
+        self.by_name.get(&(namespace, name)).copied()
+    }
+
+    /// The pod that has this address.
+    pub(crate) fn at(&self, address: IpAddr) -> Option<&'s Pod> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// The pods of a namespace that carry all these labels; an empty selector selects every one.
+    pub(crate) fn selected(&self, namespace: &str, selector: &Labels) -> Vec<&'s Pod> {
+        let candidates = selector
+            .iter()
+            .map(|(key, value)| {
+                self.by_label.get(&(namespace, key.as_str(), value.as_str())).map_or(&[][..], Vec::as_slice)
+            })
+            .min_by_key(|pods| pods.len())
+            .unwrap_or_else(|| self.by_namespace.get(namespace).map_or(&[][..], Vec::as_slice));
+        candidates.iter().copied().filter(|pod| selects(selector, &pod.meta.labels)).collect()
+    }
+}
+
+/// Where a target port leads in a pod; `None` = the pod has no port of that name.
+///
+/// Kubernetes: `pkg/api/v1/pod/util.go:FindPort`.
+pub(crate) fn resolve_target(pod: &Pod, target: &TargetPort) -> Option<WorkloadPort> {
+    match target {
+        TargetPort::Number(port) => Some(*port),
+        TargetPort::Name(name) => named_port(pod, name),
+    }
+}
+
+/// The container port of that name; the first wins.
+pub(crate) fn named_port(pod: &Pod, name: &str) -> Option<WorkloadPort> {
+    pod.containers
+        .iter()
+        .flat_map(|container| &container.ports)
+        .find(|port| port.tcp && port.name.as_deref() == Some(name))
+        .map(|port| port.port)
+}

@@ -1,0 +1,193 @@
+//! What a client's proxy sees: the services that its Sidecar and their export sets leave.
+//!
+//! Istio: `pilot/pkg/model/sidecar.go:convertIstioListenerToWrapper,selectServices,collectImportedServices`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::intent::host;
+use crate::intent::plane::ControlPlane;
+use crate::intent::registry::{Registry, Svc};
+use crate::model::mesh::OutboundPolicy;
+use crate::model::policy::{EgressListener, Sidecar};
+use crate::model::port::{Protocol, ServicePort};
+
+/// What the proxies of one namespace see that share a Sidecar.
+#[derive(Debug)]
+pub(crate) struct Scope<'s> {
+    /// The namespace of the proxies.
+    pub(crate) namespace: &'s str,
+    /// The Sidecar, where one speaks for them.
+    pub(crate) sidecar: Option<&'s Sidecar>,
+    /// Its egress listeners; one for everything where it names none.
+    pub(crate) egress: Vec<Egress<'s>>,
+    /// What happens to unknown destinations.
+    pub(crate) outbound_policy: OutboundPolicy,
+}
+
+/// One egress listener and the hosts it imports.
+#[derive(Debug)]
+pub(crate) struct Egress<'s> {
+    /// As written; `None` for the built-in one.
+    pub(crate) written: Option<&'s EgressListener>,
+    hosts: HashMap<&'s str, Hosts<'s>>,
+}
+
+#[derive(Debug, Default)]
+struct Hosts<'s> {
+    imported: Vec<&'s str>,
+    excluded: Vec<&'s str>,
+}
+
+/// A service as a scope has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Imported<'s> {
+    pub(crate) svc: Arc<Svc<'s>>,
+    /// Ports that were imported; `None` = all.
+    ports: Option<BTreeSet<ServicePort>>,
+}
+
+// === impl Scope ===
+
+impl<'s> Scope<'s> {
+    /// The scope of a Sidecar, or of none.
+    pub(crate) fn new(namespace: &'s str, sidecar: Option<&'s Sidecar>, plane: &ControlPlane<'s>) -> Self {
+        let written = sidecar.and_then(|sidecar| sidecar.egress.as_deref()).filter(|egress| !egress.is_empty());
+        let egress = match written {
+            Some(listeners) => listeners.iter().map(|listener| Egress::new(listener, namespace)).collect(),
+            None => vec![Egress::everything()],
+        };
+        let outbound_policy =
+            sidecar.and_then(|sidecar| sidecar.outbound_policy).unwrap_or(plane.profile.config.outbound_policy);
+        Self { namespace, sidecar, egress, outbound_policy }
+    }
+
+    /// The service that a host means to these proxies.
+    pub(crate) fn service(
+        &self,
+        plane: &ControlPlane<'s>,
+        registry: &Registry<'s>,
+        host: &str,
+    ) -> Option<Imported<'s>> {
+        let mut found: Option<Imported<'s>> = None;
+        for egress in &self.egress {
+            for svc in self.selected(egress, plane, registry.host(host)) {
+                let new = Imported { ports: egress.matched_port().map(|port| BTreeSet::from([port])), svc };
+                found = Some(match found {
+                    None => new,
+                    Some(old) => old.joined(new),
+                });
+            }
+        }
+        found
+    }
+
+    /// Of services that share a host, those that an egress listener imports: one namespace's.
+    pub(crate) fn selected(
+        &self,
+        egress: &Egress<'s>,
+        plane: &ControlPlane<'s>,
+        candidates: &[Arc<Svc<'s>>],
+    ) -> Vec<Arc<Svc<'s>>> {
+        let mut imported: Vec<&Arc<Svc<'s>>> = candidates
+            .iter()
+            .filter(|svc| plane.knows(svc) && plane.exports(svc, self.namespace) && egress.imports(svc))
+            .collect();
+        imported.sort_by_key(|svc| plane.is_public(svc));
+        let mut chosen: Option<(&str, bool)> = None;
+        for svc in &imported {
+            let (namespace, kubernetes) = (svc.namespace(), svc.is_kubernetes());
+            let own = namespace == self.namespace;
+            chosen = match chosen {
+                None => Some((namespace, kubernetes)),
+                Some(_) if own => Some((namespace, kubernetes)),
+                Some((held, false)) if kubernetes && held != self.namespace => Some((namespace, kubernetes)),
+                Some(held) => Some(held),
+            };
+        }
+        imported.retain(|svc| chosen.is_some_and(|(namespace, _)| namespace == svc.namespace()));
+        imported.into_iter().cloned().collect()
+    }
+
+    /// The egress listener whose hosts the HTTP routes of a port come from.
+    ///
+    /// Istio: `sidecar.go:GetEgressListenerForRDS`.
+    pub(crate) fn egress_for_port(&self, port: ServicePort) -> Option<&Egress<'s>> {
+        self.egress.iter().find(|egress| egress.port().is_none_or(|own| own == port))
+    }
+}
+
+// === impl Egress ===
+
+impl<'s> Egress<'s> {
+    fn everything() -> Self {
+        let all = Hosts { imported: vec!["*"], excluded: Vec::new() };
+        Self { written: None, hosts: HashMap::from([("*", all)]) }
+    }
+
+    fn new(written: &'s EgressListener, namespace: &'s str) -> Self {
+        let mut hosts: HashMap<&str, Hosts<'s>> = HashMap::new();
+        for entry in &written.hosts {
+            let Some((scope, name)) = entry.split_once('/').filter(|(_, name)| !name.contains('/')) else {
+                continue;
+            };
+            let (scope, excluded) = match scope.strip_prefix('~') {
+                Some("") => ("*", true),
+                Some(scope) => (scope, true),
+                None => (scope, false),
+            };
+            let of = hosts.entry(if scope == "." { namespace } else { scope }).or_default();
+            if excluded { of.excluded.push(name) } else { of.imported.push(name) }
+        }
+        Self { written: Some(written), hosts }
+    }
+
+    /// The port it listens on, where it is for one.
+    pub(crate) fn port(&self) -> Option<ServicePort> {
+        self.written.and_then(|written| written.port).map(ServicePort)
+    }
+
+    /// The port that services must have to be imported; a generic HTTP proxy port takes all.
+    fn matched_port(&self) -> Option<ServicePort> {
+        let proxy = self.written.is_some_and(|written| written.protocol == Some(Protocol::HttpProxy));
+        if proxy { None } else { self.port().filter(|port| port.0 != 0) }
+    }
+
+    fn imports(&self, svc: &Svc<'_>) -> bool {
+        let groups = [self.hosts.get(svc.namespace()), self.hosts.get("*")];
+        let covers = |patterns: &[&str]| patterns.iter().any(|pattern| host::subset_of(&svc.host, pattern));
+        !groups.iter().flatten().any(|hosts| covers(&hosts.excluded))
+            && groups.iter().flatten().any(|hosts| covers(&hosts.imported))
+            && self.matched_port().is_none_or(|port| svc.port(port).is_some())
+    }
+}
+
+// === impl Imported ===
+
+impl Imported<'_> {
+    /// Whether the proxies got a cluster for this port.
+    pub(crate) fn has(&self, port: ServicePort) -> bool {
+        self.svc.port(port).is_some() && self.ports.as_ref().is_none_or(|ports| ports.contains(&port))
+    }
+
+    /// Istio: `sidecar.go:appendSidecarServices`: the first stays, Kubernetes goes first, ports of one object add up.
+    fn joined(self, other: Self) -> Self {
+        match (self.svc.is_kubernetes(), other.svc.is_kubernetes()) {
+            (false, true) => other,
+            (true, false) => self,
+            (true, true) | (false, false) => {
+                if !Arc::ptr_eq(&self.svc, &other.svc) {
+                    return self;
+                }
+                let ports = match (self.ports, other.ports) {
+                    (Some(mut ports), Some(more)) => {
+                        ports.extend(more);
+                        Some(ports)
+                    }
+                    (None, _) | (_, None) => None,
+                };
+                Self { svc: self.svc, ports }
+            }
+        }
+    }
+}
