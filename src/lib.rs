@@ -4,8 +4,12 @@
 //! Three witnesses are read apart and joined in one place: the policies ([`intent`]), what the proxies were told, and what
 //! went over the wire ([`observed`]); [`verdict`] joins them. [`lab`] is the embedded reference mesh.
 
+pub mod audit;
 pub mod decode;
 pub mod exit;
 pub mod intent;
 pub mod model;
+pub mod observed;
+pub mod print;
+pub mod verdict;
 pub mod xfcc;

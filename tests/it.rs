@@ -2,4 +2,6 @@
 
 mod decode;
 mod intent;
+mod print;
+mod signature;
 mod xfcc;

@@ -1,0 +1,4 @@
+//! What went over the wire: curl's answers, read for what they prove and no more.
+
+pub mod probe;
+pub mod signature;

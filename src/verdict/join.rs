@@ -1,0 +1,200 @@
+//! One pair: what the witnesses say, reduced to one verdict.
+//!
+//! The verdict is what was observed, else what policy demands; a witness that disagrees makes a gap, never silence.
+
+use crate::model::evidence::{Reading, Transfer, Unseen};
+use crate::model::pair::{Accepts, ClientRef, Endpoint, Originates, PairIntent, ServerRef};
+use crate::model::wire::Wire;
+use crate::observed::signature::{Conclusion, Peer};
+use crate::verdict::report::{
+    AcceptsView, ClientView, EndpointView, Gap, IntentView, ObservedView, OneOrMany, OriginatesView, Pair, PeerView,
+    SeenView, ServerView, UnseenView,
+};
+
+/// What requests between a client and a service port showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The last answer.
+    pub transfer: Transfer,
+    /// What it proves.
+    pub conclusion: Conclusion,
+    /// How many requests were sent.
+    pub requests: usize,
+}
+
+/// Joins the witnesses of a pair.
+#[must_use]
+pub fn pair(client: &ClientRef, server: &ServerRef, intent: PairIntent, observed: &Reading<Seen>) -> Pair {
+    let demanded = intent.outcome.wire;
+    let seen = match observed {
+        Reading::Seen(seen) => seen.conclusion.wire(demanded),
+        Reading::Unseen(_) => Wire::Unknown,
+    };
+    // What was observed counts; where it leaves the wire open, policy speaks.
+    let verdict = if seen == Wire::Unknown { demanded } else { seen };
+    let mut confirmed_by = Vec::new();
+    if demanded == verdict && verdict != Wire::Unknown {
+        confirmed_by.push("intent");
+    }
+    if seen == verdict && seen != Wire::Unknown {
+        confirmed_by.push("observed");
+    }
+    Pair {
+        id: format!("{}->{}", client_key(client), server_key(server)),
+        client: client_view(client),
+        server: server_view(server),
+        verdict,
+        confirmed_by,
+        conflict: intent.conflict,
+        originates: originates_view(&intent.originates),
+        endpoints: intent.endpoints.iter().map(endpoint_view).collect(),
+        gaps: gap(demanded, seen).into_iter().collect(),
+        intent: intent_view(&intent),
+        tcp: tcp_view(&intent),
+        programmed: unseen_view(&Unseen::NotRequested),
+        observed: observed_view(observed, seen),
+        decided_by: intent.decided_by,
+        responsible: intent.responsible,
+        findings: Vec::new(),
+    }
+}
+
+/// A disagreement between policy and wire; without the proxies' word its place cannot be told.
+fn gap(demanded: Wire, seen: Wire) -> Option<Gap> {
+    // Where the mesh does not decide, whatever was seen is the answer and no disagreement.
+    let decided = !matches!(demanded, Wire::Unknown | Wire::Depends | Wire::None | Wire::Mixed);
+    (decided && seen != Wire::Unknown && seen != demanded).then(|| Gap {
+        at: "unproven",
+        what: format!("policy demands {}, the wire shows {}", demanded.as_str(), seen.as_str()),
+    })
+}
+
+/// `namespace/workload`, with the pod where the workload's pods differ.
+fn client_key(client: &ClientRef) -> String {
+    if client.told_apart {
+        format!("{}/{}({})", client.namespace, client.workload, client.pod)
+    } else {
+        format!("{}/{}", client.namespace, client.workload)
+    }
+}
+
+fn server_key(server: &ServerRef) -> String {
+    format!("{}/{}:{}", server.namespace, server.service, server.port)
+}
+
+fn client_view(client: &ClientRef) -> ClientView {
+    ClientView {
+        namespace: client.namespace.clone(),
+        workload: client.workload.clone(),
+        pod: client.pod.clone(),
+        proxy: client.proxy,
+        service_account: client.service_account.clone(),
+        told_apart: client.told_apart,
+    }
+}
+
+fn server_view(server: &ServerRef) -> ServerView {
+    ServerView {
+        namespace: server.namespace.clone(),
+        service: (!server.entry).then(|| server.service.clone()),
+        host: server.entry.then(|| server.service.clone()),
+        port: server.port.0,
+        port_name: server.port_name.clone(),
+        protocol: server.protocol.report_word(),
+    }
+}
+
+fn originates_view(originates: &Originates) -> OriginatesView {
+    OriginatesView {
+        kind: originates.kind.as_str(),
+        mode: originates.mode.as_str(),
+        decided_by: originates.decided_by.clone(),
+        layers: originates.layers.clone(),
+    }
+}
+
+fn accepts_view(accepts: &Accepts) -> AcceptsView {
+    AcceptsView { mode: accepts.mode.as_str(), decided_by: accepts.decided_by.clone(), layers: accepts.layers.clone() }
+}
+
+fn endpoint_view(endpoint: &Endpoint) -> EndpointView {
+    EndpointView {
+        namespace: endpoint.namespace.clone(),
+        pod: endpoint.pod.clone(),
+        workload: endpoint.workload.clone(),
+        address: endpoint.address.map(|address| address.to_string()),
+        port: endpoint.port.0,
+        proxy: endpoint.proxy,
+        is_self: endpoint.is_self,
+        accepts: accepts_view(&endpoint.accepts),
+        intent: endpoint.outcome,
+        tcp: endpoint.tcp.filter(|tcp| *tcp != endpoint.outcome),
+        programmed: unseen_view(&Unseen::NotRequested),
+        observed: unseen_view(&Unseen::ThroughService),
+    }
+}
+
+fn intent_view(intent: &PairIntent) -> IntentView {
+    let symptom = intent.symptom.as_ref();
+    IntentView {
+        wire: intent.outcome.wire,
+        why: shared_reason(intent),
+        http: symptom.and_then(|symptom| OneOrMany::from_vec(symptom.http.clone())),
+        exit: symptom.and_then(|symptom| OneOrMany::from_vec(symptom.exit.clone())),
+        because: intent.because.clone(),
+    }
+}
+
+/// What raw TCP meets on a sniffed port, where that is something else; curl speaks HTTP and cannot show it.
+fn tcp_view(intent: &PairIntent) -> Option<IntentView> {
+    let tcp = intent.tcp.filter(|tcp| *tcp != intent.outcome)?;
+    Some(IntentView {
+        wire: tcp.wire,
+        why: Some(tcp.why.as_str()),
+        http: None,
+        exit: None,
+        because: "bytes that are not HTTP, on a port whose protocol is sniffed".to_owned(),
+    })
+}
+
+/// The reason of the pair where all endpoints that count share it, or where there are none.
+fn shared_reason(intent: &PairIntent) -> Option<&'static str> {
+    let mut reasons = intent.endpoints.iter().filter(|endpoint| !endpoint.is_self).map(|endpoint| endpoint.outcome.why);
+    match reasons.next() {
+        None => Some(intent.outcome.why.as_str()),
+        Some(first) => reasons.all(|why| why == first).then(|| first.as_str()),
+    }
+}
+
+fn observed_view(observed: &Reading<Seen>, wire: Wire) -> ObservedView {
+    let seen = match observed {
+        Reading::Seen(seen) => seen,
+        Reading::Unseen(why) => return ObservedView::Unseen(unseen_view(why)),
+    };
+    ObservedView::Seen(SeenView {
+        wire,
+        why: seen.conclusion.why,
+        http: seen.transfer.http.clone(),
+        exit: seen.transfer.exit,
+        requests: seen.requests,
+        message: seen.transfer.message.clone(),
+        answered_by: seen.conclusion.answered_by.as_str(),
+        server: seen.transfer.header("server").map(str::to_owned),
+        body: error_body(&seen.transfer),
+        peer: match &seen.conclusion.peer {
+            Peer::Seen { uri, by } => PeerView::Seen { uri: uri.clone(), by: by.clone() },
+            Peer::Absent(why) => PeerView::Absent { absent: why.as_str() },
+        },
+    })
+}
+
+/// First line of the body of an error, cut to a line's length.
+fn error_body(transfer: &Transfer) -> Option<String> {
+    let failed = transfer.http.starts_with(['4', '5']);
+    let line = transfer.body.lines().next().filter(|line| failed && !line.is_empty())?;
+    Some(line.chars().take(200).collect())
+}
+
+fn unseen_view(why: &Unseen) -> UnseenView {
+    UnseenView { unseen: why.code(), detail: why.detail().map(str::to_owned) }
+}

@@ -1,0 +1,418 @@
+//! The report: the schema that `-o json` prints and every other printer reads.
+//!
+//! Fields are added, never renamed. `null` never stands for "unknown": what is not known is absent or says why.
+
+use serde::Serialize;
+
+use crate::model::derivation::{PolicyRef, Step};
+use crate::model::evidence::FailedLook;
+use crate::model::wire::{Outcome, Wire};
+use crate::model::workload::ProxyKind;
+
+/// One answer about a mesh.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// `kubectl-mtls/v1`.
+    pub api_version: &'static str,
+    /// `Report`.
+    pub kind: &'static str,
+    /// What was looked at.
+    pub mesh: MeshView,
+    /// Counts over all pairs.
+    pub summary: Summary,
+    /// One per client workload and service port, in byte order.
+    pub pairs: Vec<Pair>,
+    /// What is worth telling, worst first.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at.
+    pub unseen: Vec<FailedLook>,
+}
+
+/// The mesh as found.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MeshView {
+    /// `rootNamespace`.
+    pub root_namespace: String,
+    /// `enableAutoMtls`.
+    pub auto_mtls: bool,
+    /// `trustDomain`.
+    pub trust_domain: String,
+    /// Control planes.
+    pub revisions: Vec<RevisionView>,
+}
+
+/// A control-plane revision.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisionView {
+    /// Its name.
+    pub name: String,
+    /// Version whose rules were used.
+    pub istio_version: String,
+    /// Whether that version was seen rather than assumed.
+    pub version_seen: bool,
+}
+
+/// How many pairs ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// All pairs.
+    pub pairs: usize,
+    /// Istio mutual TLS.
+    pub mutual_tls: usize,
+    /// Plaintext.
+    pub plaintext: usize,
+    /// TLS that no proxy terminates.
+    pub tls: usize,
+    /// Refused.
+    pub refused: usize,
+    /// Endpoints differ.
+    pub mixed: usize,
+    /// Not decided by the mesh.
+    pub depends: usize,
+    /// Nothing to call.
+    pub none: usize,
+    /// Not known.
+    pub unknown: usize,
+    /// Pairs whose two ends contradict each other; counted above as well.
+    pub conflicts: usize,
+}
+
+/// A client workload and a service port.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pair {
+    /// `legacy/sleep->bar/httpbin:8000`; with `(pod)` behind the workload where its pods differ.
+    pub id: String,
+    /// Who calls.
+    pub client: ClientView,
+    /// What is called.
+    pub server: ServerView,
+    /// The verdict.
+    pub verdict: Wire,
+    /// Witnesses that agree with it: `intent`, `programmed`, `observed`.
+    pub confirmed_by: Vec<&'static str>,
+    /// By policy alone, with a proxy at both ends: one end is told to send what the other is told to refuse.
+    pub conflict: bool,
+    /// What the client is told to send.
+    pub originates: OriginatesView,
+    /// What stands behind the service port.
+    pub endpoints: Vec<EndpointView>,
+    /// What policy demands.
+    pub intent: IntentView,
+    /// The same for raw TCP, where a sniffed port treats it differently.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<IntentView>,
+    /// What the proxies were told.
+    pub programmed: UnseenView,
+    /// What went over the wire.
+    pub observed: ObservedView,
+    /// What decides.
+    pub decided_by: PolicyRef,
+    /// What has to change; empty where nothing has to.
+    pub responsible: Vec<PolicyRef>,
+    /// Where the witnesses disagree.
+    pub gaps: Vec<Gap>,
+    /// Ids of the findings about this pair.
+    pub findings: Vec<String>,
+}
+
+/// The client of a pair.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientView {
+    /// Its namespace.
+    pub namespace: String,
+    /// The workload.
+    pub workload: String,
+    /// The pod that stands for it.
+    pub pod: String,
+    /// Its proxy.
+    pub proxy: ProxyKind,
+    /// Its service account.
+    pub service_account: String,
+    /// Whether pods of this workload differ and this row is about that pod only.
+    #[serde(skip)]
+    pub told_apart: bool,
+}
+
+/// The server of a pair.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerView {
+    /// Its namespace.
+    pub namespace: String,
+    /// The Service; absent for a ServiceEntry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The host of a ServiceEntry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The Service's port.
+    pub port: u16,
+    /// Its name.
+    pub port_name: String,
+    /// `http`, `http2`, `grpc`, `tcp`, `tls`, `auto`.
+    pub protocol: &'static str,
+}
+
+/// What the client is told to send.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OriginatesView {
+    /// `mutual-tls`, `plaintext`, `tls`, `tls-client-cert`, `mixed`.
+    pub kind: &'static str,
+    /// `AUTO`, `DISABLE`, `SIMPLE`, `MUTUAL`, `ISTIO_MUTUAL`, `NO_PROXY`.
+    pub mode: &'static str,
+    /// The policy or default that decides.
+    pub decided_by: PolicyRef,
+    /// Everything that spoke.
+    pub layers: Vec<Step>,
+}
+
+/// An endpoint of a pair.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointView {
+    /// Its namespace.
+    pub namespace: String,
+    /// The pod; absent for addresses that are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// Its workload.
+    pub workload: String,
+    /// Its address; absent on manifests that were never applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The port on it.
+    pub port: u16,
+    /// Its proxy.
+    pub proxy: ProxyKind,
+    /// The client's own pod; not counted.
+    #[serde(rename = "self", skip_serializing_if = "std::ops::Not::not")]
+    pub is_self: bool,
+    /// What it accepts.
+    pub accepts: AcceptsView,
+    /// What policy demands for it.
+    pub intent: Outcome,
+    /// The same for raw TCP, where a sniffed port treats it differently.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Outcome>,
+    /// What its proxy was told.
+    pub programmed: UnseenView,
+    /// What was seen of it.
+    pub observed: UnseenView,
+}
+
+/// What an endpoint accepts.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptsView {
+    /// `STRICT`, `PERMISSIVE`, `DISABLE`, `NO_PROXY`.
+    pub mode: &'static str,
+    /// The policy or default that decides.
+    pub decided_by: PolicyRef,
+    /// Everything that spoke.
+    pub layers: Vec<Step>,
+}
+
+/// What policy demands for a pair.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IntentView {
+    /// The wire.
+    pub wire: Wire,
+    /// Its reason; absent where endpoints differ in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<&'static str>,
+    /// What curl would print for `%{http_code}`: a string, or a list where it is a race.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<OneOrMany<String>>,
+    /// What curl would exit with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<OneOrMany<u8>>,
+    /// One sentence.
+    pub because: String,
+}
+
+/// One value, or several where the answer is a race.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// The answer.
+    One(T),
+    /// The possible answers.
+    Many(Vec<T>),
+}
+
+/// A witness that says nothing, and why.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnseenView {
+    /// The code of the reason.
+    pub unseen: &'static str,
+    /// What is known beyond it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What went over the wire.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum ObservedView {
+    /// Requests were sent.
+    Seen(SeenView),
+    /// None were, and why.
+    Unseen(UnseenView),
+}
+
+/// What requests showed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenView {
+    /// The wire, as far as the answer allows to conclude.
+    pub wire: Wire,
+    /// Why it was concluded, as a code.
+    pub why: &'static str,
+    /// `%{http_code}`.
+    pub http: String,
+    /// curl's exit code.
+    pub exit: u8,
+    /// How many requests were sent.
+    pub requests: usize,
+    /// curl's own message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Who made the answer: `client-proxy`, `server-proxy`, `server-side`, `application`, `nobody`.
+    pub answered_by: &'static str,
+    /// The `server` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// First line of an error's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The last X-Forwarded-Client-Cert element.
+    pub peer: PeerView,
+}
+
+/// The caller as the application saw it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum PeerView {
+    /// From the last XFCC element.
+    Seen {
+        /// Who called.
+        uri: String,
+        /// Who answered.
+        by: String,
+    },
+    /// There was none, and why.
+    Absent {
+        /// `no-answer`, `not-echoed`, `plaintext`, `not-http`, ...
+        absent: &'static str,
+    },
+}
+
+/// A disagreement between witnesses.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    /// `client`, `server` or `wire`.
+    pub at: &'static str,
+    /// What disagrees, in words.
+    pub what: String,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Ignored policy, downgrade, trap.
+    Warning,
+    /// Something is broken.
+    Error,
+}
+
+/// One cause, with every pair it concerns.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// `MTLS104/bar/httpbin`.
+    pub id: String,
+    /// `MTLS104`.
+    pub code: &'static str,
+    /// How bad.
+    pub severity: Severity,
+    /// One line.
+    pub title: String,
+    /// Ids of the pairs it concerns.
+    pub pairs: Vec<String>,
+    /// The objects that cause it.
+    pub objects: Vec<PolicyRef>,
+    /// What could be done, smallest first.
+    pub fixes: Vec<Fix>,
+}
+
+/// A change that would help.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fix {
+    /// What it does.
+    pub title: String,
+    /// A command that can be pasted.
+    pub command: String,
+}
+
+// === impl Report ===
+
+impl Summary {
+    /// Counts pairs.
+    #[must_use]
+    pub fn of(pairs: &[Pair]) -> Self {
+        let mut summary = Self { pairs: pairs.len(), ..Self::default() };
+        for pair in pairs {
+            let count = match pair.verdict {
+                Wire::MutualTls => &mut summary.mutual_tls,
+                Wire::Plaintext => &mut summary.plaintext,
+                Wire::Tls => &mut summary.tls,
+                Wire::Refused => &mut summary.refused,
+                Wire::Mixed => &mut summary.mixed,
+                Wire::Depends => &mut summary.depends,
+                Wire::None => &mut summary.none,
+                Wire::Unknown => &mut summary.unknown,
+            };
+            *count += 1;
+            summary.conflicts += usize::from(pair.conflict);
+        }
+        summary
+    }
+}
+
+impl<T> OneOrMany<T> {
+    /// `None` where there is no value at all.
+    #[must_use]
+    pub fn from_vec(mut values: Vec<T>) -> Option<Self> {
+        match values.len() {
+            0 => None,
+            1 => values.pop().map(Self::One),
+            _ => Some(Self::Many(values)),
+        }
+    }
+}
+
+impl Severity {
+    /// The report's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
