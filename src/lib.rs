@@ -8,6 +8,7 @@ pub mod audit;
 pub mod decode;
 pub mod exit;
 pub mod intent;
+pub mod lab;
 pub mod model;
 pub mod observed;
 pub mod print;

@@ -2,6 +2,8 @@
 
 mod decode;
 mod intent;
+mod lab_curl;
+mod lab_dataplane;
 mod print;
 mod signature;
 mod xfcc;

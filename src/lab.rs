@@ -1,0 +1,10 @@
+//! The embedded reference mesh: real bytes on loopback, presented as a small Kubernetes API server.
+
+pub mod authority;
+pub mod curl;
+pub mod dataplane;
+pub mod desired;
+pub mod echo;
+pub mod httpbin;
+pub mod network;
+pub mod proxy;

@@ -1,0 +1,171 @@
+//! What the data plane should be doing at this moment: written by the control plane from the rules, obeyed by the proxies.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::model::filter_chain::FilterChain;
+use crate::model::identity::SpiffeId;
+use crate::model::mesh::OutboundPolicy;
+use crate::model::port::{PortClass, ServicePort, WorkloadPort};
+use crate::model::tls::UpstreamTls;
+use crate::model::workload::Capture;
+
+/// The whole data plane.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// Running pods.
+    pub pods: BTreeMap<PodId, DesiredPod>,
+    /// What DNS answers and where a ClusterIP leads when no sidecar catches the call.
+    pub services: Vec<DesiredService>,
+}
+
+/// A pod's namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PodId {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A running pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredPod {
+    /// Its virtual address.
+    pub address: IpAddr,
+    /// The identity in its certificate.
+    pub identity: SpiffeId,
+    /// What its image does, by port.
+    pub application: BTreeMap<WorkloadPort, Application>,
+    /// The configuration of its sidecar, where it has one.
+    pub sidecar: Option<ProxyConfig>,
+    /// Which of its traffic the sidecar catches.
+    pub capture: Capture,
+}
+
+/// An application the lab knows how to act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Application {
+    /// httpbin over plaintext HTTP.
+    Httpbin,
+    /// Sends back what it receives.
+    TcpEcho,
+    /// httpbin over TLS with a certificate of its own.
+    TlsEcho,
+}
+
+/// A Service as DNS and kube-proxy know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredService {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Virtual addresses; empty for headless Services, whose name resolves to the pods.
+    pub addresses: Vec<IpAddr>,
+    /// Ready endpoints by port.
+    pub ports: Vec<(ServicePort, Vec<SocketAddr>)>,
+}
+
+/// What a sidecar was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyConfig {
+    /// The service ports it knows.
+    pub outbound: Vec<OutboundPort>,
+    /// What it does with destinations it does not know.
+    pub outbound_policy: OutboundPolicy,
+    /// Filter chains of the inbound listener, in order.
+    pub inbound: Vec<FilterChain>,
+    /// Trust domains whose client certificates it accepts.
+    pub trust_domains: Vec<String>,
+    /// `forward_client_cert_details`.
+    pub forward: ForwardMode,
+}
+
+/// `forward_client_cert_details` of the inbound HTTP connection manager. Envoy's own spelling in `as_str`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ForwardMode {
+    /// Keep what came, append this hop; strip on connections without client certificate. Istio's sidecars.
+    #[default]
+    AppendForward,
+    /// Replace what came by this hop.
+    SanitizeSet,
+    /// Remove it.
+    Sanitize,
+    /// Forward what came over mutual TLS, untouched.
+    ForwardOnly,
+    /// Forward what came, whoever sent it.
+    AlwaysForwardOnly,
+}
+
+/// A service port as a client's sidecar knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundPort {
+    /// Host names the route answers to, without port: `httpbin`, `httpbin.bar`, `httpbin.bar.svc.cluster.local`, ...
+    pub names: Vec<String>,
+    /// The port clients dial.
+    pub port: ServicePort,
+    /// HTTP ports are routed by Host, TCP ports by address, sniffed ports by either.
+    pub class: PortClass,
+    /// Addresses clients dial: virtual ones, or the pods' for headless Services.
+    pub addresses: Vec<IpAddr>,
+    /// Where it goes.
+    pub cluster: Cluster,
+}
+
+/// An outbound cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// `outbound|8000||httpbin.bar.svc.cluster.local`.
+    pub name: String,
+    /// `ORIGINAL_DST`: goes to the address that was dialled.
+    pub original_dst: bool,
+    /// How connections are made.
+    pub socket: TransportSocket,
+    /// Its endpoints.
+    pub endpoints: Vec<ClusterEndpoint>,
+}
+
+/// `transport_socket` or `transport_socket_matches` of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransportSocket {
+    /// Plaintext to all.
+    RawBuffer,
+    /// TLS to all.
+    Tls(UpstreamTls),
+    /// Automatic mutual TLS: TLS to endpoints marked `tlsMode: istio`, plaintext to the others.
+    Matches(UpstreamTls),
+}
+
+/// An endpoint of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterEndpoint {
+    /// Virtual address and port.
+    pub address: SocketAddr,
+    /// Whether it is marked `tlsMode: istio`.
+    pub marked: bool,
+}
+
+// === impl PodId ===
+
+impl std::fmt::Display for PodId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+// === impl ForwardMode ===
+
+impl ForwardMode {
+    /// Envoy's spelling.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AppendForward => "APPEND_FORWARD",
+            Self::SanitizeSet => "SANITIZE_SET",
+            Self::Sanitize => "SANITIZE",
+            Self::ForwardOnly => "FORWARD_ONLY",
+            Self::AlwaysForwardOnly => "ALWAYS_FORWARD_ONLY",
+        }
+    }
+}

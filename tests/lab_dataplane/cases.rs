@@ -1,0 +1,331 @@
+//! Recorded combinations of client, server, port and application, acted by the lab and held against the recording.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use kubectl_mtls::lab::authority::{Authority, Issued};
+use kubectl_mtls::lab::dataplane::Dataplane;
+use kubectl_mtls::lab::desired::{Application, Desired, PodId, ProxyConfig, TransportSocket};
+use kubectl_mtls::lab::proxy::secrets::CertificateFault;
+use kubectl_mtls::model::mesh::OutboundPolicy;
+use kubectl_mtls::model::port::{PortClass, WorkloadPort};
+use kubectl_mtls::model::tls::{ClientCertificate, MtlsMode, ServerValidation, UpstreamTls};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::lab_dataplane::caller::{Curl, Said};
+use crate::lab_dataplane::recording::Recorded;
+use crate::lab_dataplane::world::{
+    self, OTHER_PORT, PORT, SECOND, SERVER, SERVICE_PORT, VIP, accepting, client_identity, endpoint, identity,
+    istio_mutual, mesh, originating, server_identity, simple,
+};
+
+/// Cases that are not acted, by the beginning of their id, and why.
+pub(crate) const NOT_ACTED: [(&str, &str); 14] = [
+    (
+        "app-slow",
+        "no time-out of a route, and eight seconds are long for a test; a leaving caller has a test of its own",
+    ),
+    ("app-crash.auto.strict.no-inbound-retry", "retries are not configurable"),
+    ("app-down.auto.strict.no-inbound-retry", "retries are not configurable"),
+    ("app-down.none.permissive.no-inbound-retry", "retries are not configurable"),
+    ("app-blackhole", "the lab's network drops no packets"),
+    ("envoy-down", "a captured pod without a running proxy cannot be desired"),
+    ("mixed-noretry", "retries are not configurable"),
+    ("proto-auto.dr-mutual.strict", "Envoy pools the connection, so that its line is not written yet; answers agree"),
+    ("proto-http2.dr-disable.strict", "proxies speak HTTP/1.1 upstream, and the recording shows an HTTP/2 preface"),
+    ("route.auto.overflow", "no circuit breakers"),
+    ("tls-none.https-k-clientcert-tls11", "rustls speaks no TLS 1.1"),
+    (
+        "tls-none.https-k-clientcert.strict.auto",
+        "HTTP/2 to an HTTP/1.1 application: gunicorn closes, hyper answers 400",
+    ),
+    ("tls-to-plain-app.dr-istio-mutual.mute", "no application that never answers"),
+    ("tls-to-plain-app.dr-istio-mutual.rst", "no application that resets a ClientHello"),
+];
+
+/// A recorded combination, as far as it is compared.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Case {
+    pub(crate) id: String,
+    client_kind: String,
+    server_mode: String,
+    server_port_mode: Option<String>,
+    port_protocol: String,
+    app: String,
+    cmd: String,
+    outcomes: Vec<Outcome>,
+    response_headers: Vec<(String, String)>,
+    response_body: String,
+    echoed_headers: Option<Map<String, Value>>,
+    client_proxy: Option<Recorded>,
+    server_proxy: Option<Recorded>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Outcome {
+    http_code: String,
+    exit: i32,
+}
+
+/// Everything a case needs to run.
+struct Stage {
+    desired: Desired,
+    to: SocketAddr,
+    /// Files that a `DestinationRule` names; deleted with this.
+    _files: Option<tempfile::TempDir>,
+}
+
+impl Case {
+    /// All recorded cases.
+    pub(crate) fn all() -> Vec<Self> {
+        let recorded = include_str!("../vectors/envoy-cases-lab.jsonl");
+        recorded.lines().map(|line| serde_json::from_str(line).expect("a case")).collect()
+    }
+
+    /// Runs the case and tells every difference.
+    pub(crate) async fn differences(&self) -> Vec<String> {
+        let dataplane = Dataplane::start().await.expect("a data plane");
+        let stage = self.stage(dataplane.authority());
+        dataplane.apply(stage.desired.clone()).await.expect("applied");
+        if let Some((pod, fault)) = self.fault() {
+            dataplane.break_certificates(&pod, Some(fault)).expect("broken");
+        }
+        let certificate = dataplane.authority().issue_workload(&client_identity()).expect("a certificate");
+        let curl = Curl::parse(&self.cmd).expect("a command line");
+        let mut differences = Vec::new();
+        for _ in 0..3 {
+            let said = curl.run(&dataplane, &world::client(), stage.to, &certificate).await;
+            differences.extend(self.compare_answer(&said));
+        }
+        for (name, pod, recorded) in [
+            ("client", world::client(), self.client_proxy.as_ref()),
+            ("server", world::server(), self.server_proxy.as_ref()),
+        ] {
+            if let Some(recorded) = recorded {
+                let found = recorded.differences(&dataplane, &pod, self.id.starts_with("mixed")).await;
+                differences.extend(found.into_iter().map(|difference| format!("{name}: {difference}")));
+            }
+        }
+        differences.dedup();
+        differences
+    }
+
+    /// What the name of a case of the group `cert` says about certificates.
+    fn fault(&self) -> Option<(PodId, CertificateFault)> {
+        let (_, last) = self.id.rsplit_once('.')?;
+        let (who, what) = last.split_once('-')?;
+        let pod = match who {
+            "client" => world::client(),
+            "server" => world::server(),
+            _ => return None,
+        };
+        let fault = match what {
+            "expired" => CertificateFault::Expired,
+            "notyet" => CertificateFault::NotYetValid,
+            "otherca" => CertificateFault::OtherAuthority,
+            "root-other" => CertificateFault::OtherRoot,
+            "sds-missing" => CertificateFault::Missing,
+            _ => return None,
+        };
+        Some((pod, fault))
+    }
+
+    fn stage(&self, authority: &Authority) -> Stage {
+        let class = match self.port_protocol.as_str() {
+            "http" | "http2" => PortClass::Http,
+            "tcp" => PortClass::Tcp,
+            "auto" => PortClass::Auto,
+            other => panic!("{other}"),
+        };
+        let server = mode(&self.server_mode).map(|workload| {
+            let port = self.server_port_mode.as_deref().and_then(mode).unwrap_or(workload);
+            accepting(class, workload, port)
+        });
+        let files = tempfile::tempdir().expect("a directory");
+        let mixed = self.id.starts_with("mixed");
+        let client = self.client(class, mixed, authority, files.path());
+        let mut desired = mesh(client, server);
+        self.fill(&mut desired, mixed);
+        let other = self.cmd.contains(":8081/");
+        let to = if other { SocketAddr::new(SERVER, OTHER_PORT) } else { SocketAddr::new(VIP, SERVICE_PORT) };
+        Stage { desired, to, _files: Some(files) }
+    }
+
+    fn client(&self, class: PortClass, mixed: bool, authority: &Authority, files: &Path) -> Option<ProxyConfig> {
+        let san = vec![server_identity().to_string()];
+        let verified = |tls: UpstreamTls| UpstreamTls {
+            validation: ServerValidation::File("/var/run/secrets/istio/root-cert.pem".to_owned()),
+            subject_alt_names: san.clone(),
+            ..tls
+        };
+        let with = |certificate| UpstreamTls { certificate, ..verified(simple(ServerValidation::Skip)) };
+        let socket = match self.client_kind.as_str() {
+            "none" => return None,
+            "auto" | "auto-nolabel" => TransportSocket::Matches(istio_mutual()),
+            "dr-disable" => TransportSocket::RawBuffer,
+            "dr-istio-mutual" => TransportSocket::Tls(istio_mutual()),
+            "dr-simple-insecure" => TransportSocket::Tls(simple(ServerValidation::Skip)),
+            "dr-simple-system" => TransportSocket::Tls(simple(ServerValidation::System)),
+            "dr-simple-ca" => {
+                TransportSocket::Tls(simple(ServerValidation::File("/var/run/secrets/istio/root-cert.pem".to_owned())))
+            }
+            "dr-simple-ca-san" => TransportSocket::Tls(verified(simple(ServerValidation::Skip))),
+            "dr-mutual" => TransportSocket::Tls(with(ClientCertificate::Files {
+                certificate: "/etc/certs/cert-chain.pem".to_owned(),
+                key: "/etc/certs/key.pem".to_owned(),
+            })),
+            "dr-mutual-otherca" => {
+                let other = Authority::new("other.example").expect("another authority");
+                let issued = other.issue_workload(&client_identity()).expect("a certificate");
+                TransportSocket::Tls(with(write(&issued, files)))
+            }
+            "dr-mutual-dns" => {
+                let issued = authority.issue_server(&["client.example.com"], &[]).expect("a certificate");
+                TransportSocket::Tls(with(write(&issued, files)))
+            }
+            "passthrough-http" => return Some(self.knows_nothing(class)),
+            other => panic!("{other}"),
+        };
+        let marked = self.client_kind == "auto";
+        let mut endpoints = vec![endpoint(SERVER, marked)];
+        if mixed {
+            endpoints.push(endpoint(SECOND, false));
+        }
+        Some(originating(class, socket, endpoints))
+    }
+
+    /// A sidecar that has an HTTP listener on the port, for another service.
+    fn knows_nothing(&self, class: PortClass) -> ProxyConfig {
+        let mut config = originating(class, TransportSocket::RawBuffer, Vec::new());
+        for port in &mut config.outbound {
+            port.names = vec!["other.foo".to_owned()];
+            port.addresses = Vec::new();
+        }
+        if self.id.starts_with("route.registry-only") {
+            config.outbound_policy = OutboundPolicy::RegistryOnly;
+        }
+        config
+    }
+
+    /// The application of the case, and what its certificates are.
+    fn fill(&self, desired: &mut Desired, mixed: bool) {
+        let httpbin = desired.pods.get_mut(&world::server()).expect("the server");
+        match self.app.as_str() {
+            // HTTP/2 without TLS to the application is HTTP/1.1 in the lab; no answer shows it.
+            "httpbin" | "h2c" => {}
+            "tls" => {
+                httpbin.application.insert(WorkloadPort(PORT), Application::TlsEcho);
+            }
+            // Closes a connection that does not begin with TLS.
+            "crash" | "rst" => {
+                httpbin.application.insert(WorkloadPort(PORT), Application::TlsEcho);
+            }
+            // Sends back the request: no HTTP response.
+            "garbage" => {
+                httpbin.application.insert(WorkloadPort(PORT), Application::TcpEcho);
+            }
+            "down" => {
+                httpbin.application.clear();
+            }
+            other => panic!("{other}"),
+        }
+        match self.id.rsplit_once('.').map_or("", |(_, last)| last) {
+            "server-wrongsa" => httpbin.identity = identity("spiffe://cluster.local/ns/foo/sa/other"),
+            "server-wrongtd" => httpbin.identity = identity("spiffe://old.domain/ns/foo/sa/httpbin"),
+            "client-wrongtd" => {
+                let curl = desired.pods.get_mut(&world::client()).expect("the client");
+                curl.identity = identity("spiffe://old.domain/ns/bar/sa/curl");
+            }
+            _ => {}
+        }
+        if mixed {
+            let mut plain = world::pod(SECOND, server_identity(), None);
+            plain.application.insert(WorkloadPort(PORT), Application::Httpbin);
+            desired.pods.insert(world::second(), plain);
+        }
+    }
+
+    fn compare_answer(&self, said: &Said) -> Vec<String> {
+        let mut differences = Vec::new();
+        let code = format!("{:03}", said.status);
+        if !self.outcomes.iter().any(|outcome| outcome.http_code == code && outcome.exit == said.exit) {
+            let recorded: Vec<_> = self.outcomes.iter().map(|o| (&o.http_code, o.exit)).collect();
+            return vec![format!("answer: {code} exit {}, recorded {recorded:?}; {}", said.exit, said.body)];
+        }
+        if said.status == 0 || self.id.starts_with("mixed") {
+            return differences;
+        }
+        let header =
+            |name: &str| self.response_headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+        for name in ["server", "content-type", "location", "x-envoy-attempt-count"] {
+            if said.header(name) != header(name) {
+                differences.push(format!("header {name}: {:?}, recorded {:?}", said.header(name), header(name)));
+            }
+        }
+        let names = |headers: &[(String, String)]| -> BTreeSet<String> {
+            headers.iter().map(|(name, _)| name.clone()).filter(|name| !name.is_empty()).collect()
+        };
+        let (got, recorded) = (names(&said.headers), names(&self.response_headers));
+        if got != recorded {
+            differences.push(format!("headers {got:?}, recorded {recorded:?}"));
+        }
+        match &self.echoed_headers {
+            None if said.body != self.response_body => {
+                differences.push(format!("body {:?}, recorded {:?}", said.body, self.response_body));
+            }
+            None => {}
+            Some(recorded) => differences.extend(compare_echoed(recorded, &said.echoed().unwrap_or_default())),
+        }
+        differences
+    }
+}
+
+fn compare_echoed(recorded: &Map<String, Value>, got: &Map<String, Value>) -> Vec<String> {
+    let shown = |headers: &Map<String, Value>| -> BTreeMap<String, String> {
+        let text = |(name, value): (&String, &Value)| {
+            let value = value.as_str().expect("text");
+            let value = match name.as_str() {
+                "X-Request-Id" => "<id>".to_owned(),
+                "X-Forwarded-Client-Cert" => without_hash(value),
+                _ => value.to_owned(),
+            };
+            (name.clone(), value)
+        };
+        headers.iter().map(text).collect()
+    };
+    let (got, recorded) = (shown(got), shown(recorded));
+    if got == recorded { Vec::new() } else { vec![format!("echoed {got:?}, recorded {recorded:?}")] }
+}
+
+fn without_hash(xfcc: &str) -> String {
+    let parts = xfcc.split(';').map(|part| if part.starts_with("Hash=") { "Hash=<hash>" } else { part });
+    parts.collect::<Vec<_>>().join(";")
+}
+
+fn mode(text: &str) -> Option<MtlsMode> {
+    match text {
+        "DISABLE" => Some(MtlsMode::Disable),
+        "PERMISSIVE" => Some(MtlsMode::Permissive),
+        "STRICT" => Some(MtlsMode::Strict),
+        "none" => None,
+        other => panic!("{other}"),
+    }
+}
+
+fn write(issued: &Issued, directory: &Path) -> ClientCertificate {
+    use base64::Engine as _;
+    let pem = |kind: &str, der: &[u8]| {
+        let text = base64::engine::general_purpose::STANDARD.encode(der);
+        let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n"))
+    };
+    let (certificate, key) = (directory.join("client.crt"), directory.join("client.key"));
+    std::fs::write(&certificate, pem("CERTIFICATE", &issued.chain()[0])).expect("written");
+    std::fs::write(&key, pem("PRIVATE KEY", issued.key().secret_der())).expect("written");
+    ClientCertificate::Files {
+        certificate: certificate.to_str().expect("a path").to_owned(),
+        key: key.to_str().expect("a path").to_owned(),
+    }
+}
