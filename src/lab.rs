@@ -1,10 +1,14 @@
 //! The embedded reference mesh: real bytes on loopback, presented as a small Kubernetes API server.
 
 pub mod authority;
+pub mod controllers;
 pub mod curl;
 pub mod dataplane;
 pub mod desired;
 pub mod echo;
 pub mod httpbin;
+pub mod kube_api;
 pub mod network;
 pub mod proxy;
+pub mod store;
+pub mod world;

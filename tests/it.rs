@@ -4,6 +4,7 @@ mod decode;
 mod intent;
 mod lab_curl;
 mod lab_dataplane;
+mod lab_kube;
 mod print;
 mod signature;
 mod xfcc;
