@@ -1,6 +1,8 @@
 //! The embedded reference mesh: real bytes on loopback, presented as a small Kubernetes API server.
 
 pub mod authority;
+pub mod container;
+pub mod control_plane;
 pub mod controllers;
 pub mod curl;
 pub mod dataplane;
@@ -8,6 +10,7 @@ pub mod desired;
 pub mod echo;
 pub mod httpbin;
 pub mod kube_api;
+pub mod mesh;
 pub mod network;
 pub mod proxy;
 pub mod store;

@@ -5,12 +5,15 @@
 //! went over the wire ([`observed`]); [`verdict`] joins them. [`lab`] is the embedded reference mesh.
 
 pub mod audit;
+pub mod cli;
 pub mod decode;
 pub mod exit;
+pub mod gather;
 pub mod intent;
 pub mod lab;
 pub mod model;
 pub mod observed;
 pub mod print;
+pub mod source;
 pub mod verdict;
 pub mod xfcc;

@@ -1,3 +1,7 @@
 //! The `kubectl-mtls` binary.
 
-fn main() {}
+use kubectl_mtls::exit::Exit;
+
+fn main() -> Exit {
+    kubectl_mtls::cli::run(std::env::args_os())
+}

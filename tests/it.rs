@@ -1,10 +1,13 @@
 //! The one integration binary: each module is a suite.
 
+mod cli;
+mod completion;
 mod decode;
 mod intent;
 mod lab_curl;
 mod lab_dataplane;
 mod lab_kube;
+mod packaging;
 mod print;
 mod signature;
 mod xfcc;

@@ -1,0 +1,1 @@
+complete --keep-order --exclusive --command kubectl-mtls --arguments "(KUBECTL_MTLS_COMPLETE=fish kubectl-mtls -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --current-token))"

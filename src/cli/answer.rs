@@ -1,0 +1,74 @@
+//! What a source came to: what was read, the answer, or why there is none.
+
+use std::collections::HashMap;
+
+use crate::decode::{Loaded, Problem, ProblemSeverity};
+use crate::gather::check::{Checked, Place, place};
+use crate::model::meta::Origin;
+use crate::source::cluster::ConnectError;
+use crate::source::failure::Failure;
+use crate::source::manifests::Unreadable;
+
+/// What `-f` gave: objects, and what is wrong with them.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    /// The objects that could be read.
+    pub objects: Vec<Loaded>,
+    /// What is wrong, by file, line and field.
+    pub problems: Vec<Problem>,
+    /// Files that could not be read at all.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// An answer, and whether some of the input was refused.
+#[derive(Debug)]
+pub struct Answer {
+    /// The answer.
+    pub checked: Checked,
+    /// Part of the input could not be read or was refused; the answer is about the rest.
+    pub refused: bool,
+}
+
+/// Why there is no answer at all.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// No cluster.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// It cannot be asked.
+    #[error(transparent)]
+    Look(#[from] Failure),
+    /// The lab did not start.
+    #[error("the reference mesh could not be started: {0}")]
+    Lab(String),
+}
+
+// === impl Manifests ===
+
+impl Manifests {
+    /// File and line of every object, by its place.
+    #[must_use]
+    pub fn origins(&self) -> HashMap<Place, Origin> {
+        self.objects.iter().filter_map(|loaded| Some((place(&loaded.object), loaded.origin.clone()?))).collect()
+    }
+
+    /// Whether something of it could not be read or is not valid.
+    #[must_use]
+    pub fn refused(&self) -> bool {
+        !self.unreadable.is_empty() || self.problems.iter().any(|problem| problem.severity == ProblemSeverity::Error)
+    }
+}
+
+// === impl NoAnswer ===
+
+impl NoAnswer {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Connect(_) => Some("name one with --kubeconfig and --context, or try --standalone"),
+            Self::Look(_) => Some("`kubectl get namespaces` must work with the same context; or try --standalone"),
+            Self::Lab(_) => None,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `check`: for each client and service port, is it mutual TLS, does anything conflict, which layer decides.
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::answer::Answer;
+use crate::cli::source::{ProbeArgs, SourceArgs};
+use crate::cli::{Streams, notice};
+use crate::exit::Exit;
+use crate::gather::scope::Scope;
+use crate::model::name::{ClientName, LabelSelector, ServiceName};
+use crate::print::{self, Format, PairRows, Style};
+use crate::verdict::report::{Report, Severity};
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Service ports to look at: httpbin.bar, httpbin.bar:8000, bar/httpbin, svc/httpbin, a full host name
+    #[arg(value_name = "SERVICE")]
+    services: Vec<ServiceName>,
+    /// Clients to look from: sleep.foo, deploy/sleep, app=sleep (repeatable; default: every workload)
+    #[arg(long, value_name = "CLIENT")]
+    from: Vec<ClientName>,
+    /// Servers of all namespaces
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+    /// Labels of the servers' Services
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<LabelSelector>,
+    #[command(flatten)]
+    probes: ProbeArgs,
+    /// Output: table, wide, json, yaml, name, jsonpath=TEMPLATE
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
+    /// Which pairs get a row of the table
+    #[arg(long, value_enum, default_value_t, value_name = "PAIRS")]
+    pairs: Rows,
+    /// Lowest severity that makes the exit status 1
+    #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
+    fail_on: FailOn,
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Rows {
+    /// All of them
+    All,
+    /// Conflicts, gaps and whatever an error is about
+    Problems,
+    /// All up to 50; beyond that the problems and one row for clients that fare alike
+    #[default]
+    Auto,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum FailOn {
+    Info,
+    Warning,
+    #[default]
+    Error,
+    /// Never
+    Never,
+}
+
+/// Runs `check`.
+pub fn run(args: &CheckArgs, streams: &mut Streams<'_>) -> Exit {
+    let Answer { checked, refused } = match args.source.answer(&args.scope(), streams) {
+        Ok(answer) => answer,
+        Err(exit) => return exit,
+    };
+    notice::beside(streams, &checked);
+    let printed = print::print(&checked.report, &args.output, &args.style(streams), streams.out);
+    if let Err(exit) = notice::printed(streams, printed) {
+        return exit;
+    }
+    [
+        if refused || !checked.unmatched.is_empty() { Exit::CouldNotWork } else { Exit::Clean },
+        if found(&checked.report, args.fail_on) { Exit::Findings } else { Exit::Clean },
+        if checked.failed_looks { Exit::Inconclusive } else { Exit::Clean },
+    ]
+    .into_iter()
+    .fold(Exit::Clean, Exit::worst)
+}
+
+fn found(report: &Report, fail_on: FailOn) -> bool {
+    let at_least = match fail_on {
+        FailOn::Never => return false,
+        FailOn::Info => Severity::Info,
+        FailOn::Warning => Severity::Warning,
+        FailOn::Error => Severity::Error,
+    };
+    report.findings.iter().any(|finding| finding.severity >= at_least)
+}
+
+impl CheckArgs {
+    fn scope(&self) -> Scope {
+        let namespace = self.source.namespace().filter(|_| !self.all_namespaces).map(str::to_owned);
+        let named = !self.services.is_empty() || self.all_namespaces || namespace.is_some() || self.selector.is_some();
+        let from = if self.source.standalone && self.from.is_empty() {
+            // The reference mesh is there to be asked by its sleep pods.
+            "app=sleep".parse().into_iter().collect()
+        } else {
+            self.from.clone()
+        };
+        Scope {
+            services: self.services.clone(),
+            own_namespace_only: self.source.is_cluster() && !self.all_namespaces,
+            namespace,
+            labels: self.selector.clone(),
+            echo_servers_only: self.source.standalone && !named,
+            from,
+            probes: self.probes.probes(),
+        }
+    }
+
+    fn style(&self, streams: &Streams<'_>) -> Style {
+        Style {
+            color: streams.color,
+            width: streams.width,
+            pairs: match self.pairs {
+                Rows::All => PairRows::All,
+                Rows::Problems => PairRows::Problems,
+                Rows::Auto => PairRows::Auto,
+            },
+            source: self.source.flags(),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What goes to standard error: what was looked at, warnings, errors with their hints.
+
+use std::io::Write;
+
+use crate::cli::Streams;
+use crate::exit::Exit;
+use crate::gather::check::Checked;
+use crate::gather::scope::Unmatched;
+use crate::model::evidence::FailedLook;
+
+/// An error and what to do about it.
+pub fn error(streams: &mut Streams<'_>, text: &str, hint: Option<&str>) {
+    line(streams.err, &format!("error: {text}"));
+    if let Some(hint) = hint {
+        line(streams.err, &format!("hint: {hint}"));
+    }
+}
+
+/// A line of its own; a closed stream is nobody's problem.
+pub fn line(out: &mut dyn Write, text: &str) {
+    let _ = writeln!(out, "{text}");
+}
+
+/// Everything that has to be said beside the report.
+pub fn beside(streams: &mut Streams<'_>, checked: &Checked) {
+    line(streams.err, &checked.looked_at);
+    for problem in &checked.problems {
+        line(streams.err, &problem.to_string());
+    }
+    if !checked.istio {
+        line(streams.err, "warning: the server knows no Istio kinds: this is no Istio mesh");
+    }
+    for Unmatched { text, what, nearest } in &checked.unmatched {
+        line(streams.err, &format!("error: no {what} is named `{text}`"));
+        if let Some(nearest) = nearest {
+            line(streams.err, &format!("hint: did you mean `{nearest}`?"));
+        }
+    }
+    for FailedLook { tried, why, next } in &checked.report.unseen {
+        line(streams.err, &format!("warning: could not {tried}: {why}"));
+        if let Some(next) = next {
+            line(streams.err, &format!("hint: {next}"));
+        }
+    }
+    if checked.report.pairs.is_empty() && checked.unmatched.is_empty() {
+        let text = match &checked.namespace {
+            Some(namespace) => {
+                format!("No resources found in {namespace} namespace: no client and service port. -A looks everywhere.")
+            }
+            None => "No resources found: there is no client and service port in this scope.".to_owned(),
+        };
+        line(streams.err, &text);
+    }
+}
+
+/// What printing came to: a closed pipe is success, for whoever closed it has read enough.
+///
+/// # Errors
+/// The exit status when the report could not be written.
+pub fn printed(streams: &mut Streams<'_>, outcome: std::io::Result<()>) -> Result<(), Exit> {
+    match outcome {
+        Err(failure) if failure.kind() != std::io::ErrorKind::BrokenPipe => {
+            error(streams, &format!("cannot print the report: {failure}"), None);
+            Err(Exit::CouldNotWork)
+        }
+        Err(_) | Ok(()) => Ok(()),
+    }
+}

@@ -1,0 +1,208 @@
+//! Where the answer comes from: exactly one of a cluster, manifests, the embedded reference mesh.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::answer::{Answer, Manifests, NoAnswer};
+use crate::cli::cluster::ClusterArgs;
+use crate::cli::{Streams, notice, standalone};
+use crate::decode::{Assume, manifests};
+use crate::exit::Exit;
+use crate::gather::check::{self, Known};
+use crate::gather::progress::Progress;
+use crate::gather::scope::{Probes, Scope};
+use crate::model::mesh::IstioVersion;
+use crate::source::cluster::Cluster;
+use crate::source::manifests as files;
+
+/// Arguments that choose the source.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// Run the embedded reference mesh and look at that
+    #[arg(long, help_heading = "Source")]
+    pub standalone: bool,
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    /// Version of Istio whose rules hold, 1.9 to 1.31 (default: what the mesh runs)
+    #[arg(long, value_name = "VERSION", help_heading = "Source")]
+    istio_version: Option<IstioVersion>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+/// Manifests to judge or to apply.
+#[derive(Debug, Args)]
+pub struct ManifestArgs {
+    /// Manifests (file, directory or -): the mesh to judge, or to apply to the reference mesh (repeatable)
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::AnyPath, help_heading = "Source")]
+    filename: Vec<PathBuf>,
+    /// Namespace: of the servers, and of manifests that name none
+    #[arg(short, long, value_name = "NAMESPACE", help_heading = "Source")]
+    pub namespace: Option<String>,
+}
+
+/// Between whom requests are sent.
+#[derive(Debug, Args)]
+pub struct ProbeArgs {
+    /// Send requests from the chosen clients to every HTTP port in scope: one GET /.well-known/kubectl-mtls each
+    /// (default: only from pods labelled app=sleep or app=curl to pods labelled app=httpbin)
+    #[arg(long, conflicts_with = "no_probe")]
+    probe: bool,
+    /// The most requests that --probe sends
+    #[arg(long, value_name = "COUNT", default_value_t = 100, requires = "probe")]
+    max_probes: usize,
+    /// Send no requests
+    #[arg(long)]
+    no_probe: bool,
+}
+
+// === impl SourceArgs ===
+
+impl SourceArgs {
+    /// Looks at the chosen source; whatever has to be said goes to standard error.
+    ///
+    /// # Errors
+    /// The exit status, once the reason has been said.
+    pub fn answer(&self, scope: &Scope, streams: &mut Streams<'_>) -> Result<Answer, Exit> {
+        self.refuse_contradictions(streams)?;
+        let given = self.manifests.read(streams);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|error| {
+            notice::error(streams, &format!("cannot start: {error}"), None);
+            Exit::CouldNotWork
+        })?;
+        let outcome = runtime.block_on(async {
+            let progress = Progress::new(streams.watched);
+            let outcome = self.look(&given, scope, &progress, streams).await;
+            progress.done();
+            outcome
+        });
+        // Whatever still waits for a peer that never answers ends with the process.
+        runtime.shutdown_background();
+        match outcome {
+            Ok(answer) => Ok(Answer { refused: answer.refused || given.refused(), ..answer }),
+            Err(failure) => {
+                notice::error(streams, &failure.to_string(), failure.hint());
+                Err(Exit::CouldNotWork)
+            }
+        }
+    }
+
+    async fn look(
+        &self,
+        given: &Manifests,
+        scope: &Scope,
+        progress: &Progress,
+        streams: &mut Streams<'_>,
+    ) -> Result<Answer, NoAnswer> {
+        if self.standalone {
+            let known = Known { origins: given.origins(), ..self.known() };
+            return standalone::check(given, self.istio_version, scope, &known, progress, streams).await;
+        }
+        if !self.manifests.filename.is_empty() {
+            let checked = check::offline(&given.objects, scope, &self.known(), self.manifests.default_namespace());
+            return Ok(Answer { checked, refused: false });
+        }
+        let cluster = Cluster::connect(&self.cluster.request(self.manifests.namespace.as_deref())).await?;
+        let checked = check::cluster(&cluster, scope, &self.known(), progress).await?;
+        Ok(Answer { checked, refused: false })
+    }
+
+    fn refuse_contradictions(&self, streams: &mut Streams<'_>) -> Result<(), Exit> {
+        if let Some(version) = self.istio_version
+            && !(IstioVersion::OLDEST..=IstioVersion::NEWEST).contains(&version)
+        {
+            let known = format!("rules are known for {} to {}", IstioVersion::OLDEST, IstioVersion::NEWEST);
+            notice::error(streams, &format!("--istio-version {version} is not known"), Some(&known));
+            return Err(Exit::Usage);
+        }
+        if self.cluster.chooses() && (self.standalone || !self.manifests.filename.is_empty()) {
+            let text = "--kubeconfig and --context choose a cluster; --standalone and -f take its place";
+            notice::error(streams, text, Some("name one source only"));
+            return Err(Exit::Usage);
+        }
+        Ok(())
+    }
+
+    /// The namespace that was named.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.manifests.namespace.as_deref()
+    }
+
+    /// Whether the source is a cluster that somebody else runs.
+    #[must_use]
+    pub fn is_cluster(&self) -> bool {
+        !self.standalone && self.manifests.filename.is_empty()
+    }
+
+    fn known(&self) -> Known {
+        Known {
+            assume: Assume {
+                istio_version: self.istio_version,
+                mesh_config: None,
+                istio_namespace: Some(self.cluster.istio_namespace.clone()),
+            },
+            istio_namespace: self.cluster.istio_namespace.clone(),
+            ..Known::default()
+        }
+    }
+
+    /// Flags that choose this source again, for the commands that are proposed.
+    #[must_use]
+    pub fn flags(&self) -> String {
+        let mut flags = Vec::new();
+        if self.standalone {
+            flags.push("--standalone".to_owned());
+        }
+        flags.extend(self.manifests.filename.iter().map(|name| format!("-f {}", name.display())));
+        if let Some(version) = self.istio_version {
+            flags.push(format!("--istio-version {version}"));
+        }
+        flags.join(" ")
+    }
+}
+
+// === impl ProbeArgs ===
+
+impl ProbeArgs {
+    /// What was chosen.
+    #[must_use]
+    pub fn probes(&self) -> Probes {
+        match (self.no_probe, self.probe) {
+            (true, _) => Probes::None,
+            (false, true) => Probes::Chosen(self.max_probes),
+            (false, false) => Probes::TestPairs,
+        }
+    }
+}
+
+// === impl ManifestArgs ===
+
+impl ManifestArgs {
+    /// Reads and parses everything that `-f` names, and says what is wrong with it.
+    pub fn read(&self, streams: &mut Streams<'_>) -> Manifests {
+        let mut given = Manifests::default();
+        for name in &self.filename {
+            let (texts, unreadable) = files::read(name);
+            given.unreadable.extend(unreadable);
+            for files::Text { file, text } in texts {
+                let (objects, problems) = manifests::parse(&file, &text, self.default_namespace());
+                given.objects.extend(objects);
+                given.problems.extend(problems);
+            }
+        }
+        for failure in &given.unreadable {
+            notice::error(streams, &failure.to_string(), None);
+        }
+        for problem in &given.problems {
+            notice::line(streams.err, &problem.to_string());
+        }
+        given
+    }
+
+    fn default_namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or("default")
+    }
+}

@@ -1,0 +1,150 @@
+//! The ordinary check: read the mesh, ask the rules, send the requests, join.
+
+use std::collections::HashMap;
+
+use crate::audit::fixes;
+use crate::decode::{self, Assume, Loaded, Problem};
+use crate::gather::chosen::Chosen;
+use crate::gather::mesh::{self, Look};
+use crate::gather::probe;
+use crate::gather::progress::Progress;
+use crate::gather::scope::{Probes, Scope, Unmatched};
+use crate::intent::Mesh;
+use crate::model::evidence::{FailedLook, Reading, Transfer, Unseen};
+use crate::model::meta::Origin;
+use crate::model::pair::{AcceptMode, PairIntent};
+use crate::model::workload::ProxyKind;
+use crate::observed::probe::Patience;
+use crate::observed::signature::{Conclusion, Ends};
+use crate::source::cluster::Cluster;
+use crate::source::failure::Failure;
+use crate::verdict::assemble;
+use crate::verdict::join::Seen;
+use crate::verdict::report::Report;
+
+/// What is known of the mesh beyond what it says itself.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Version whose rules are asked for.
+    pub assume: Assume,
+    /// Namespace of the control plane.
+    pub istio_namespace: String,
+    /// Where objects were applied from, so that the answer can name file and line.
+    pub origins: HashMap<Place, Origin>,
+}
+
+/// Kind, namespace and name of an object.
+pub type Place = (String, String, String);
+
+/// The place of an object as the API has it.
+#[must_use]
+pub fn place(object: &serde_json::Value) -> Place {
+    let text = |pointer: &str| object.pointer(pointer).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+    (text("/kind"), text("/metadata/namespace"), text("/metadata/name"))
+}
+
+/// An answer, and what has to be said beside it.
+#[derive(Debug)]
+pub struct Checked {
+    /// The answer.
+    pub report: Report,
+    /// What was wrong with objects that were read.
+    pub problems: Vec<Problem>,
+    /// One line: what was looked at.
+    pub looked_at: String,
+    /// The namespace that servers were looked for in; `None` = all.
+    pub namespace: Option<String>,
+    /// Names that match nothing, each with what comes near.
+    pub unmatched: Vec<Unmatched>,
+    /// Whether the server knows Istio's kinds.
+    pub istio: bool,
+    /// Requests that were asked for and gave nothing.
+    pub failed_looks: bool,
+}
+
+/// Looks at a cluster and answers.
+///
+/// # Errors
+/// A [`Failure`] when the cluster cannot be asked anything at all.
+pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: &Progress) -> Result<Checked, Failure> {
+    progress.say("reading the mesh");
+    let Look { mut objects, unseen, istio } = mesh::look(cluster, &known.istio_namespace).await?;
+    for loaded in &mut objects {
+        loaded.origin = known.origins.get(&place(&loaded.object)).cloned();
+    }
+    let (mut snapshot, problems) = decode::snapshot(&objects, &known.assume);
+    drop(objects);
+    snapshot.unseen = unseen;
+    let mut failed: Vec<FailedLook> = snapshot.unseen.iter().map(|scope| scope.look.clone()).collect();
+
+    progress.say("asking the rules");
+    let mesh = Mesh::new(&snapshot);
+    let chosen = Chosen::of(&mesh, scope, &cluster.namespace);
+    let intents = chosen.intents(&mesh);
+
+    progress.say("sending requests from the test clients");
+    let mut observed = chosen.unasked(scope.probes, &intents);
+    let plans = chosen.plans(&observed);
+    let answers = probe::run(cluster, &plans, Patience::default()).await;
+    let failed_looks = !answers.failed.is_empty();
+    failed.extend(answers.failed);
+    for (call, reading) in answers.by_call {
+        if let (Some(slot), Some(intent)) = (observed.get_mut(call), intents.get(call)) {
+            *slot = concluded(reading, &chosen, call, intent);
+        }
+    }
+    let looked_at =
+        format!("context {}: {}, requests by {}", cluster.context, chosen.counts(&snapshot), execs(answers.execs));
+    let mut report = assemble::report(&snapshot, chosen.joined(intents, &observed), failed);
+    fixes::propose(&mut report, &snapshot, &chosen.asked());
+    let namespace = scope.place(&cluster.namespace).map(str::to_owned);
+    Ok(Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio, failed_looks })
+}
+
+/// Answers from manifests alone: every pair by policy, nothing is sent.
+#[must_use]
+pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespace: &str) -> Checked {
+    let (snapshot, problems) = decode::snapshot(objects, &known.assume);
+    let mesh = Mesh::new(&snapshot);
+    let chosen = Chosen::of(&mesh, scope, default_namespace);
+    let intents = chosen.intents(&mesh);
+    let observed = chosen.unasked(Probes::None, &intents);
+    let looked_at = format!("manifests: {}", chosen.counts(&snapshot));
+    let mut report = assemble::report(&snapshot, chosen.joined(intents, &observed), Vec::new());
+    fixes::propose(&mut report, &snapshot, &chosen.asked());
+    let namespace = scope.place(default_namespace).map(str::to_owned);
+    Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio: true, failed_looks: false }
+}
+
+fn execs(count: usize) -> String {
+    if count == 1 { "1 exec".to_owned() } else { format!("{count} execs") }
+}
+
+/// What an answer of curl proves about its pair.
+fn concluded(reading: Reading<Transfer>, chosen: &Chosen<'_>, call: usize, intent: &PairIntent) -> Reading<Seen> {
+    let transfer = match reading {
+        Reading::Seen(transfer) => transfer,
+        Reading::Unseen(why) => return Reading::Unseen(why),
+    };
+    let Some((client, server, echoes)) = chosen.pair(call) else {
+        return Reading::Unseen(Unseen::Failed("the answer belongs to no pair".to_owned()));
+    };
+    let mut proxies: Vec<bool> = intent
+        .endpoints
+        .iter()
+        .filter(|endpoint| !endpoint.is_self)
+        .map(|endpoint| endpoint.accepts.mode != AcceptMode::NoProxy)
+        .collect();
+    proxies.dedup();
+    let ends = Ends {
+        client_proxy: client.pod.proxy == ProxyKind::Sidecar,
+        server_proxy: match proxies.as_slice() {
+            [same] => Some(*same),
+            _ => None,
+        },
+        class: server.protocol.class(),
+        echoes,
+    };
+    let conclusion = Conclusion::of(&transfer, ends);
+    Reading::Seen(Seen { transfer, conclusion, requests: 1 })
+}

@@ -1,0 +1,206 @@
+//! Which clients and servers a scope comes to, and which of them are asked.
+
+use crate::audit::whatif::Asked;
+use crate::gather::probe::{Call, ClientPlan, is_echo_server, is_test_client};
+use crate::gather::scope::{Probes, Scope, Unmatched};
+use crate::intent::{Client, Mesh};
+use crate::model::evidence::{Reading, Unseen};
+use crate::model::meta::selects;
+use crate::model::name::LabelSelector;
+use crate::model::pair::{PairIntent, ServerRef};
+use crate::model::port::PortClass;
+use crate::model::service::Service;
+use crate::model::snapshot::Snapshot;
+use crate::model::workload::Pod;
+use crate::verdict::join::{self, Seen};
+use crate::verdict::report::Pair;
+
+/// Clients and servers within the scope.
+pub(super) struct Chosen<'s> {
+    clients: Vec<Client<'s>>,
+    servers: Vec<ServerRef>,
+    /// For each server whether it exists to be called by tests.
+    echo: Vec<bool>,
+    /// Names of the scope that nothing has.
+    pub(super) unmatched: Vec<Unmatched>,
+}
+
+impl<'s> Chosen<'s> {
+    pub(super) fn of(mesh: &Mesh<'s>, scope: &Scope, default_namespace: &str) -> Self {
+        let all_servers = mesh.servers();
+        let all_clients = mesh.clients();
+        let echo_servers = EchoServers::of(mesh.snapshot());
+        let mut unmatched: Vec<Unmatched> = scope
+            .services
+            .iter()
+            .filter(|name| !all_servers.iter().any(|server| name.matches(server, default_namespace)))
+            .map(|name| Unmatched {
+                text: name.text.clone(),
+                what: "service port",
+                nearest: nearest(&name.text, all_servers.iter().map(ServerRef::display_name)),
+            })
+            .collect();
+        let client_place = scope.namespace.as_deref();
+        let missing = scope.from.iter().filter(|name| !all_clients.iter().any(|c| name.matches(c.pod, client_place)));
+        unmatched.extend(missing.map(|name| Unmatched {
+            text: name.text().to_owned(),
+            what: "client",
+            nearest: nearest(name.text(), all_clients.iter().map(|client| client.pod.display_name())),
+        }));
+        let in_scope = |server: &ServerRef| {
+            let named = scope.services.iter().any(|name| name.matches(server, default_namespace));
+            if !scope.services.is_empty() {
+                return named;
+            }
+            scope.place(default_namespace).is_none_or(|namespace| namespace == server.namespace)
+                && (!scope.echo_servers_only || echo_servers.stand_behind(server))
+                && scope.labels.as_ref().is_none_or(|labels| labelled(mesh.snapshot(), server, labels))
+        };
+        let servers: Vec<ServerRef> = all_servers.into_iter().filter(in_scope).collect();
+        Self {
+            echo: servers.iter().map(|server| echo_servers.stand_behind(server)).collect(),
+            servers,
+            clients: all_clients
+                .into_iter()
+                .filter(|c| scope.from.is_empty() || scope.from.iter().any(|name| name.matches(c.pod, client_place)))
+                .collect(),
+            unmatched,
+        }
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&Client<'s>, &ServerRef)> {
+        self.clients.iter().flat_map(|client| self.servers.iter().map(move |server| (client, server)))
+    }
+
+    pub(super) fn pair(&self, call: usize) -> Option<(&Client<'s>, &ServerRef, bool)> {
+        let servers = self.servers.len().max(1);
+        let server = call % servers;
+        Some((self.clients.get(call / servers)?, self.servers.get(server)?, *self.echo.get(server)?))
+    }
+
+    pub(super) fn intents(&self, mesh: &Mesh<'s>) -> Vec<PairIntent> {
+        self.pairs().map(|(client, server)| mesh.pair(client.pod, server)).collect()
+    }
+
+    pub(super) fn joined(&self, intents: Vec<PairIntent>, observed: &[Reading<Seen>]) -> Vec<Pair> {
+        self.pairs()
+            .zip(intents)
+            .zip(observed)
+            .map(|(((client, server), intent), seen)| join::pair(&client.reference, server, intent, seen))
+            .collect()
+    }
+
+    /// The pairs, as a question that can be put to another mesh.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        let name = |pod: &Pod| (pod.meta.namespace.clone(), pod.meta.name.clone());
+        self.pairs().map(|(client, server)| Asked { client: name(client.pod), server: server.clone() }).collect()
+    }
+
+    /// `Istio 1.31, 3 clients, 3 service ports`.
+    pub(super) fn counts(&self, snapshot: &Snapshot) -> String {
+        let versions: Vec<String> = snapshot
+            .profiles
+            .iter()
+            .map(|profile| format!("{}{}", profile.version, if profile.version_seen { "" } else { " (assumed)" }))
+            .collect();
+        let plural = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
+        let (clients, servers) = (plural(self.clients.len(), "client"), plural(self.servers.len(), "service port"));
+        format!("Istio {}, {clients}, {servers}", versions.join(", "))
+    }
+
+    /// For each pair why nothing is seen of it; `ThroughService` marks those that will be asked.
+    pub(super) fn unasked(&self, probes: Probes, intents: &[PairIntent]) -> Vec<Reading<Seen>> {
+        let echo = self.clients.iter().flat_map(|_| self.echo.iter().copied());
+        let mut left = match probes {
+            Probes::Chosen(most) => most,
+            Probes::None | Probes::TestPairs => usize::MAX,
+        };
+        let mut readings = Vec::with_capacity(intents.len());
+        for (((client, server), intent), echo) in self.pairs().zip(intents).zip(echo) {
+            let mut why = unasked(probes, is_test_client(client.pod) && echo, client.pod, server, intent);
+            if why == Unseen::ThroughService {
+                if left == 0 {
+                    why = Unseen::Budget;
+                }
+                left = left.saturating_sub(1);
+            }
+            readings.push(Reading::Unseen(why));
+        }
+        readings
+    }
+
+    pub(super) fn plans(&self, observed: &[Reading<Seen>]) -> Vec<ClientPlan<'s>> {
+        let mut plans = Vec::new();
+        for (number, client) in self.clients.iter().enumerate() {
+            let Some(container) = client.pod.application_container() else { continue };
+            let first = number * self.servers.len();
+            let asked = |call: usize| matches!(observed.get(call), Some(Reading::Unseen(Unseen::ThroughService)));
+            let calls: Vec<Call> = self
+                .servers
+                .iter()
+                .zip(&self.echo)
+                .enumerate()
+                .filter(|(offset, _)| asked(first + offset))
+                .map(|(offset, (server, echo))| Call { number: first + offset, server: server.clone(), echo: *echo })
+                .collect();
+            if !calls.is_empty() {
+                plans.push(ClientPlan { pod: client.pod, container: &container.name, calls });
+            }
+        }
+        plans
+    }
+}
+
+/// Why nothing is seen of a pair; `ThroughService` marks one that will be asked.
+fn unasked(probes: Probes, test_pair: bool, client: &Pod, server: &ServerRef, intent: &PairIntent) -> Unseen {
+    match (probes, test_pair) {
+        (Probes::None, _) => return Unseen::NotRequested,
+        (Probes::TestPairs, false) => return Unseen::NotATestPair,
+        (Probes::TestPairs, true) | (Probes::Chosen(_), _) => {}
+    }
+    let called = intent.endpoints.iter().any(|endpoint| !endpoint.is_self);
+    match (called, client.ready, server.protocol.class()) {
+        (false, _, _) => Unseen::NoEndpoints,
+        (true, false, _) => Unseen::PodNotReady,
+        (true, true, PortClass::Tcp) => Unseen::NotHttp,
+        (true, true, PortClass::Http | PortClass::Auto) => Unseen::ThroughService,
+    }
+}
+
+/// Services whose selector asks for pods that exist to be called by tests.
+struct EchoServers<'s>(Vec<(&'s str, &'s str)>);
+
+impl<'s> EchoServers<'s> {
+    fn of(snapshot: &'s Snapshot) -> Self {
+        let pods: Vec<&Pod> = snapshot.pods.iter().filter(|pod| is_echo_server(pod)).collect();
+        let stands_behind = |service: &&Service| {
+            let Some(selector) = service.selector.as_ref() else { return false };
+            // A Service that asks for echo servers is one even where none of them runs at the moment.
+            selector.get("app").is_some_and(|app| app == "httpbin")
+                || pods
+                    .iter()
+                    .any(|pod| pod.namespace() == service.meta.namespace && selects(selector, &pod.meta.labels))
+        };
+        let names = |service: &'s Service| (service.meta.namespace.as_str(), service.meta.name.as_str());
+        Self(snapshot.services.iter().filter(stands_behind).map(names).collect())
+    }
+
+    fn stand_behind(&self, server: &ServerRef) -> bool {
+        !server.entry
+            && self.0.iter().any(|(namespace, name)| *namespace == server.namespace && *name == server.service)
+    }
+}
+
+fn labelled(snapshot: &Snapshot, server: &ServerRef, labels: &LabelSelector) -> bool {
+    let of = |namespace: &str, name: &str| namespace == server.namespace && name == server.service;
+    let service = snapshot.services.iter().find(|service| of(&service.meta.namespace, &service.meta.name));
+    service.is_some_and(|service| labels.matches(&service.meta.labels))
+}
+
+fn nearest(text: &str, names: impl Iterator<Item = String>) -> Option<String> {
+    names
+        .map(|name| (strsim::jaro_winkler(text, &name), name))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,166 @@
+//! Requests from test clients to echo servers: one exec per client pod, whatever the number of servers.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _};
+
+use futures_util::StreamExt as _;
+
+use crate::model::evidence::{FailedLook, Reading, Transfer, Unseen};
+use crate::model::pair::ServerRef;
+use crate::model::workload::Pod;
+use crate::observed::probe::{ARGV, Patience, Question, Script};
+use crate::source::cluster::Cluster;
+use crate::source::exec::{Command, End, Ran};
+
+/// The requests of one client pod.
+#[derive(Debug)]
+pub struct ClientPlan<'s> {
+    /// The pod that sends them.
+    pub pod: &'s Pod,
+    /// Its container.
+    pub container: &'s str,
+    /// What it calls, in order.
+    pub calls: Vec<Call>,
+}
+
+/// A call of a plan.
+#[derive(Debug)]
+pub struct Call {
+    /// The caller's own number of it.
+    pub number: usize,
+    /// What is called.
+    pub server: ServerRef,
+    /// Whether it sends back the headers it receives.
+    pub echo: bool,
+}
+
+/// What was answered, by the caller's numbers, and what could not be looked at.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// One reading per call.
+    pub by_call: HashMap<usize, Reading<Transfer>>,
+    /// Execs that failed.
+    pub failed: Vec<FailedLook>,
+    /// How many execs were made.
+    pub execs: usize,
+}
+
+/// Pods that run curl at the same time.
+const AT_ONCE: usize = 8;
+
+/// Whether a pod exists to send test requests: label `app` is `sleep` or `curl`.
+#[must_use]
+pub fn is_test_client(pod: &Pod) -> bool {
+    matches!(pod.meta.label("app"), Some("sleep" | "curl"))
+}
+
+/// Whether a pod exists to be called by tests and echoes what it receives: label `app` is `httpbin`.
+#[must_use]
+pub fn is_echo_server(pod: &Pod) -> bool {
+    pod.meta.label("app") == Some("httpbin")
+}
+
+/// Runs all plans, a few pods at a time.
+pub async fn run(cluster: &Cluster, plans: &[ClientPlan<'_>], patience: Patience) -> Answers {
+    let mut answers = Answers { execs: plans.len(), ..Answers::default() };
+    let mut ends =
+        futures_util::stream::iter(plans.iter().map(|plan| one(cluster, plan, patience))).buffer_unordered(AT_ONCE);
+    while let Some((readings, failed)) = ends.next().await {
+        answers.by_call.extend(readings);
+        answers.failed.extend(failed);
+    }
+    answers.failed.sort_by(|a, b| a.tried.cmp(&b.tried));
+    answers
+}
+
+type Readings = Vec<(usize, Reading<Transfer>)>;
+
+async fn one(cluster: &Cluster, plan: &ClientPlan<'_>, patience: Patience) -> (Readings, Option<FailedLook>) {
+    let questions = plan.calls.iter().map(|call| Question { url: url(call) }).collect();
+    let script = Script::new(nonce(), questions, patience);
+    let stdin = script.stdin();
+    let command = Command {
+        namespace: plan.pod.namespace(),
+        pod: &plan.pod.meta.name,
+        container: plan.container,
+        argv: &ARGV,
+        stdin: &stdin,
+        timeout: script.bound(),
+    };
+    let all = |why: &Unseen| plan.calls.iter().map(|call| (call.number, Reading::Unseen(why.clone()))).collect();
+    match cluster.exec(&command).await {
+        Err(failure) => {
+            let why = match &failure.reason {
+                crate::source::failure::Reason::Forbidden(text) => Unseen::Forbidden(text.clone()),
+                crate::source::failure::Reason::TimedOut(bound) => {
+                    Unseen::TimedOut(format!("no answer within {bound:?}"))
+                }
+                other => Unseen::Failed(other.to_string()),
+            };
+            (all(&why), Some(failure.look()))
+        }
+        Ok(Ran { end: End::NoSuchProgram(text), .. }) => {
+            let look =
+                failed(plan, format!("the container has no curl: {text}"), "name a client with curl: --from app=sleep");
+            (all(&Unseen::NoCurl(text)), Some(look))
+        }
+        Ok(ran) => answered(plan, &script, &ran),
+    }
+}
+
+fn answered(plan: &ClientPlan<'_>, script: &Script, ran: &Ran) -> (Readings, Option<FailedLook>) {
+    let how = match &ran.end {
+        End::Exited(code) => format!("it exited with {code}{}", first_line(&ran.stderr)),
+        End::Broken(text) => text.clone(),
+        End::TimedOut(bound) => format!("it was still running after {bound:?}"),
+        End::NoSuchProgram(text) => text.clone(),
+    };
+    let mut missing = 0;
+    let readings = script
+        .answers(&ran.stdout, &ran.stderr, &how)
+        .into_iter()
+        .zip(&plan.calls)
+        .map(|(answer, call)| match answer {
+            Ok(transfer) => (call.number, Reading::Seen(transfer)),
+            Err(why) => {
+                missing += 1;
+                (call.number, Reading::Unseen(why))
+            }
+        })
+        .collect();
+    let look = (missing > 0).then(|| {
+        let text = format!("{missing} of {} requests have no answer: {how}", plan.calls.len());
+        failed(plan, text, "try again, or look at the container")
+    });
+    (readings, look)
+}
+
+fn first_line(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    text.lines().next().map(|line| format!(": {line}")).unwrap_or_default()
+}
+
+fn failed(plan: &ClientPlan<'_>, why: String, next: &str) -> FailedLook {
+    let pod = plan.pod;
+    FailedLook {
+        tried: format!("run curl in {}/{} (container {})", pod.namespace(), pod.meta.name, plan.container),
+        why,
+        next: Some(next.to_owned()),
+    }
+}
+
+/// The Service's name and namespace, as people call it from a pod; a path that echoes, or one that no application has.
+fn url(call: &Call) -> String {
+    let server = &call.server;
+    let path = if call.echo { "headers" } else { ".well-known/kubectl-mtls" };
+    if server.entry {
+        format!("http://{}:{}/{path}", server.service, server.port)
+    } else {
+        format!("http://{}.{}:{}/{path}", server.service, server.namespace, server.port)
+    }
+}
+
+/// A number that no server can guess: the standard library's hash keys are random for each process.
+fn nonce() -> u64 {
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}

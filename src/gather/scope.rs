@@ -1,0 +1,52 @@
+//! What is looked at: which servers, which clients, between whom requests are sent.
+
+use crate::model::name::{ClientName, LabelSelector, ServiceName};
+
+/// What is looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// Named service ports; empty = all that the rest of the scope allows.
+    pub services: Vec<ServiceName>,
+    /// Namespace of the servers; `None` = all.
+    pub namespace: Option<String>,
+    /// Without a named namespace, the servers of the context's own only.
+    pub own_namespace_only: bool,
+    /// Labels of the servers' Services.
+    pub labels: Option<LabelSelector>,
+    /// Only Services that exist to be called by tests (the standalone default).
+    pub echo_servers_only: bool,
+    /// Clients; empty = every workload.
+    pub from: Vec<ClientName>,
+    /// Between whom requests are sent.
+    pub probes: Probes,
+}
+
+impl Scope {
+    /// The namespace that servers without a name are looked for in; `None` = all.
+    pub(super) fn place<'n>(&'n self, own: &'n str) -> Option<&'n str> {
+        self.namespace.as_deref().or(self.own_namespace_only.then_some(own))
+    }
+}
+
+/// Between whom requests are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Probes {
+    /// Nobody.
+    None,
+    /// From pods that exist to send them to pods that exist to receive them.
+    #[default]
+    TestPairs,
+    /// From the chosen clients to every HTTP port in scope, at most so many.
+    Chosen(usize),
+}
+
+/// A name that matches nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmatched {
+    /// As typed.
+    pub text: String,
+    /// `service port` or `client`.
+    pub what: &'static str,
+    /// The name that comes nearest.
+    pub nearest: Option<String>,
+}

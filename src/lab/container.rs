@@ -1,0 +1,76 @@
+//! What runs when somebody execs in a pod of the lab.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::net::TcpStream;
+
+use crate::lab::curl::{self, Connector};
+use crate::lab::desired::PodId;
+use crate::lab::kube_api::exec::{Exec, ExecOutcome, ExecRequest, ExecStreams};
+use crate::lab::network::Network;
+use crate::lab::store::{Key, Store, kinds};
+use crate::lab::world::{self, Acting};
+
+/// The containers of the lab's pods: which programs their images have.
+#[derive(Debug, Clone)]
+pub struct Containers {
+    store: Store,
+    network: Network,
+}
+
+/// A pod's network as the programs in it see it.
+struct PodNetwork<'c> {
+    network: &'c Network,
+    pod: &'c PodId,
+}
+
+// === impl Containers ===
+
+impl Containers {
+    /// Containers of the pods in this store, on this network.
+    #[must_use]
+    pub fn new(store: Store, network: Network) -> Self {
+        Self { store, network }
+    }
+
+    /// The image of a container.
+    fn image(&self, request: &ExecRequest) -> Option<String> {
+        let key = Key::new(kinds::by_object("v1", "Pod")?, &request.pod.namespace, &request.pod.name);
+        let pod = self.store.get(&key)?;
+        let lists = ["/spec/containers", "/spec/initContainers"];
+        let mut containers = lists.iter().filter_map(|list| pod.pointer(list)?.as_array()).flatten();
+        let container =
+            containers.find(|container| container.get("name").and_then(|n| n.as_str()) == Some(&request.container))?;
+        container.get("image")?.as_str().map(str::to_owned)
+    }
+}
+
+impl Exec for Containers {
+    async fn exec(&self, request: ExecRequest, streams: ExecStreams) -> ExecOutcome {
+        let program = request.command.first().map(String::as_str).unwrap_or_default();
+        let has_curl =
+            self.image(&request).and_then(|image| world::application_of(&image)).is_some_and(Acting::has_curl);
+        let arguments: Vec<String> = request.command.iter().skip(1).cloned().collect();
+        match (program.rsplit('/').next(), has_curl) {
+            (Some("curl"), true) => {
+                let connector = PodNetwork { network: &self.network, pod: &request.pod };
+                let ExecStreams { stdin, stdout, stderr } = streams;
+                ExecOutcome::Exited(curl::run(&connector, &arguments, stdin, stdout, stderr).await)
+            }
+            _ => ExecOutcome::NoSuchCommand(program.to_owned()),
+        }
+    }
+}
+
+// === impl PodNetwork ===
+
+impl Connector for PodNetwork<'_> {
+    async fn resolve(&self, host: &str) -> Vec<IpAddr> {
+        self.network.resolve(self.pod, host)
+    }
+
+    async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        self.network.connect(self.pod, to).await
+    }
+}
