@@ -9,5 +9,7 @@ mod lab_dataplane;
 mod lab_kube;
 mod packaging;
 mod print;
+mod scenario;
+mod scenarios;
 mod signature;
 mod xfcc;
