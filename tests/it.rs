@@ -1,5 +1,6 @@
 //! The one integration binary: each module is a suite.
 
+mod architecture;
 mod cli;
 mod completion;
 mod decode;
@@ -9,6 +10,7 @@ mod lab_dataplane;
 mod lab_kube;
 mod packaging;
 mod print;
+mod readme;
 mod scenario;
 mod scenarios;
 mod signature;
