@@ -10,12 +10,17 @@ use crate::model::tls::MtlsMode;
 use crate::verdict::finding::Code;
 use crate::verdict::report::{Finding, Fix, Report};
 
-/// Adds to each contradiction the fixes that were found to help; `asked` has one entry per pair of the report.
-pub fn propose(report: &mut Report, snapshot: &Snapshot, asked: &[Asked]) {
-    for finding in &mut report.findings {
-        if finding.code == Code::ClientAndServerContradict.code() {
-            finding.fixes = fixes(finding, snapshot, asked);
-        }
+/// Adds to each contradiction the fixes that were found to help; `asked` gives one entry per pair of the report, and is only
+/// called where there is a contradiction.
+pub fn propose(report: &mut Report, snapshot: &Snapshot, asked: impl FnOnce() -> Vec<Asked>) {
+    let contradiction = |finding: &&mut Finding| finding.code == Code::ClientAndServerContradict.code();
+    let mut contradictions = report.findings.iter_mut().filter(contradiction).peekable();
+    if contradictions.peek().is_none() {
+        return;
+    }
+    let asked = asked();
+    for finding in contradictions {
+        finding.fixes = fixes(finding, snapshot, &asked);
     }
 }
 

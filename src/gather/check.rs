@@ -96,7 +96,7 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     let looked_at =
         format!("context {}: {}, requests by {}", cluster.context, chosen.counts(&snapshot), execs(answers.execs));
     let mut report = assemble::report(&snapshot, chosen.joined(intents, &observed), failed);
-    fixes::propose(&mut report, &snapshot, &chosen.asked());
+    fixes::propose(&mut report, &snapshot, || chosen.asked());
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);
     Ok(Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio, failed_looks })
 }
@@ -111,7 +111,7 @@ pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespa
     let observed = chosen.unasked(Probes::None, &intents);
     let looked_at = format!("manifests: {}", chosen.counts(&snapshot));
     let mut report = assemble::report(&snapshot, chosen.joined(intents, &observed), Vec::new());
-    fixes::propose(&mut report, &snapshot, &chosen.asked());
+    fixes::propose(&mut report, &snapshot, || chosen.asked());
     let namespace = scope.place(default_namespace).map(str::to_owned);
     Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio: true, failed_looks: false }
 }
