@@ -2,7 +2,7 @@
 
 pub mod assemble;
 pub mod finding;
-pub mod ignored;
 pub mod join;
+pub mod policies;
 pub mod report;
 pub mod rules;

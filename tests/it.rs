@@ -4,6 +4,7 @@ mod architecture;
 mod cli;
 mod completion;
 mod decode;
+mod findings;
 mod intent;
 mod lab_curl;
 mod lab_dataplane;

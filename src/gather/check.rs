@@ -95,7 +95,8 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     }
     let looked_at =
         format!("context {}: {}, requests by {}", cluster.context, chosen.counts(&snapshot), execs(answers.execs));
-    let mut report = assemble::report(&snapshot, chosen.joined(intents, &observed), failed);
+    let namespaces = chosen.namespaces(scope, &cluster.namespace);
+    let mut report = assemble::report(&mesh, chosen.joined(intents, &observed), failed, namespaces.as_ref());
     fixes::propose(&mut report, &snapshot, || chosen.asked());
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);
     Ok(Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio, failed_looks })
@@ -110,7 +111,8 @@ pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespa
     let intents = chosen.intents(&mesh);
     let observed = chosen.unasked(Probes::None, &intents);
     let looked_at = format!("manifests: {}", chosen.counts(&snapshot));
-    let mut report = assemble::report(&snapshot, chosen.joined(intents, &observed), Vec::new());
+    let namespaces = chosen.namespaces(scope, default_namespace);
+    let mut report = assemble::report(&mesh, chosen.joined(intents, &observed), Vec::new(), namespaces.as_ref());
     fixes::propose(&mut report, &snapshot, || chosen.asked());
     let namespace = scope.place(default_namespace).map(str::to_owned);
     Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio: true, failed_looks: false }

@@ -1,5 +1,7 @@
 //! Which clients and servers a scope comes to, and which of them are asked.
 
+use std::collections::BTreeSet;
+
 use crate::audit::whatif::Asked;
 use crate::gather::probe::{Call, ClientPlan, is_echo_server, is_test_client};
 use crate::gather::scope::{Probes, Scope, Unmatched};
@@ -66,6 +68,14 @@ impl<'s> Chosen<'s> {
                 .collect(),
             unmatched,
         }
+    }
+
+    /// The namespaces that were asked about; `None` = all.
+    pub(super) fn namespaces(&self, scope: &Scope, default_namespace: &str) -> Option<BTreeSet<String>> {
+        if scope.services.is_empty() && scope.labels.is_none() {
+            return scope.place(default_namespace).map(|namespace| BTreeSet::from([namespace.to_owned()]));
+        }
+        Some(self.servers.iter().map(|server| server.namespace.clone()).collect())
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&Client<'s>, &ServerRef)> {

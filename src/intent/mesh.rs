@@ -77,6 +77,11 @@ impl<'s> Mesh<'s> {
         self.snapshot
     }
 
+    /// Every control plane; there is always one.
+    pub(crate) fn planes(&self) -> &[ControlPlane<'s>] {
+        &self.planes
+    }
+
     /// The control plane of a pod's proxy: its revision's, else the first.
     pub(crate) fn plane(&self, pod: &Pod) -> Option<&ControlPlane<'s>> {
         pod.revision

@@ -1,18 +1,28 @@
 //! The report from its pairs: order, findings, counts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use crate::intent::Mesh;
 use crate::model::evidence::FailedLook;
 use crate::model::mesh::MeshProfile;
 use crate::model::snapshot::Snapshot;
 use crate::verdict::report::{MeshView, Pair, Report, RevisionView, Summary};
-use crate::verdict::rules;
+use crate::verdict::{policies, rules};
 
-/// Puts pairs in their order, finds what is worth telling, and counts.
+/// Puts pairs in their order, finds what is worth telling, worst first, and counts.
+///
+/// `namespaces` are those that were asked about; `None` = all.
 #[must_use]
-pub fn report(snapshot: &Snapshot, mut pairs: Vec<Pair>, unseen: Vec<FailedLook>) -> Report {
+pub fn report(
+    mesh: &Mesh<'_>,
+    mut pairs: Vec<Pair>,
+    unseen: Vec<FailedLook>,
+    namespaces: Option<&BTreeSet<String>>,
+) -> Report {
     pairs.sort_by(|a, b| order(a).cmp(&order(b)));
-    let findings = rules::findings(&pairs);
+    let mut findings = rules::findings(&pairs);
+    findings.extend(policies::findings(mesh, &pairs, namespaces));
+    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
     let mut about: HashMap<&str, Vec<String>> = HashMap::new();
     for finding in &findings {
         for pair in &finding.pairs {
@@ -25,7 +35,7 @@ pub fn report(snapshot: &Snapshot, mut pairs: Vec<Pair>, unseen: Vec<FailedLook>
     Report {
         api_version: "kubectl-mtls/v1",
         kind: "Report",
-        mesh: mesh_view(snapshot),
+        mesh: mesh_view(mesh.snapshot()),
         summary: Summary::of(&pairs),
         pairs,
         findings,

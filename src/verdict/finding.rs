@@ -1,6 +1,6 @@
 //! Findings: a closed list of stable codes, in ranges by area.
 //!
-//! 1xx what goes over the wire, 2xx policies that do not do what they say, 3xx witnesses that disagree.
+//! 1xx what goes over the wire, 2xx policies that do not do what they say, 3xx witnesses that disagree, 4xx traps.
 
 use crate::verdict::report::Severity;
 
@@ -21,13 +21,28 @@ pub enum Code {
     Refused,
     /// Istio never reads this policy.
     PolicyIgnored,
+    /// `portLevelMtls` names a port of a Service where the container's belongs.
+    ServicePortInPortLevel,
+    /// `portLevelMtls` names a port that no Service leads to and no container declares.
+    PortOfNoWorkload,
+    /// A selector that fits no pod.
+    SelectsNothing,
+    /// A DestinationRule for a host that no service has.
+    HostNamesNothing,
     /// The wire shows something else than policy demands.
     WireDisagreesWithPolicy,
 }
 
+/// What does not change about a code.
+struct Facts {
+    code: &'static str,
+    name: &'static str,
+    severity: Severity,
+}
+
 impl Code {
     /// Every code, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::ClientAndServerContradict,
         Self::Downgrade,
         Self::TlsToNoSidecar,
@@ -35,46 +50,47 @@ impl Code {
         Self::PlaintextToNoSidecar,
         Self::Refused,
         Self::PolicyIgnored,
+        Self::ServicePortInPortLevel,
+        Self::PortOfNoWorkload,
+        Self::SelectsNothing,
+        Self::HostNamesNothing,
         Self::WireDisagreesWithPolicy,
     ];
 
     /// The stable code.
     #[must_use]
     pub fn code(self) -> &'static str {
-        match self {
-            Self::ClientAndServerContradict => "MTLS101",
-            Self::Downgrade => "MTLS102",
-            Self::TlsToNoSidecar => "MTLS103",
-            Self::StrictRefusesNoSidecar => "MTLS104",
-            Self::PlaintextToNoSidecar => "MTLS105",
-            Self::Refused => "MTLS106",
-            Self::PolicyIgnored => "MTLS201",
-            Self::WireDisagreesWithPolicy => "MTLS301",
-        }
+        self.facts().code
     }
 
     /// Its name in words.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::ClientAndServerContradict => "client-and-server-contradict",
-            Self::Downgrade => "downgrade",
-            Self::TlsToNoSidecar => "tls-to-no-sidecar",
-            Self::StrictRefusesNoSidecar => "strict-refuses-no-sidecar",
-            Self::PlaintextToNoSidecar => "plaintext-to-no-sidecar",
-            Self::Refused => "refused",
-            Self::PolicyIgnored => "policy-ignored",
-            Self::WireDisagreesWithPolicy => "wire-disagrees-with-policy",
-        }
+        self.facts().name
     }
 
     /// How bad it is unless overridden.
     #[must_use]
     pub fn severity(self) -> Severity {
-        match self {
-            Self::ClientAndServerContradict | Self::TlsToNoSidecar | Self::WireDisagreesWithPolicy => Severity::Error,
-            Self::Downgrade | Self::Refused | Self::PolicyIgnored => Severity::Warning,
-            Self::StrictRefusesNoSidecar | Self::PlaintextToNoSidecar => Severity::Info,
-        }
+        self.facts().severity
+    }
+
+    /// The one table: code, name, severity.
+    fn facts(self) -> Facts {
+        let (code, name, severity) = match self {
+            Self::ClientAndServerContradict => ("MTLS101", "client-and-server-contradict", Severity::Error),
+            Self::Downgrade => ("MTLS102", "downgrade", Severity::Warning),
+            Self::TlsToNoSidecar => ("MTLS103", "tls-to-no-sidecar", Severity::Error),
+            Self::StrictRefusesNoSidecar => ("MTLS104", "strict-refuses-no-sidecar", Severity::Info),
+            Self::PlaintextToNoSidecar => ("MTLS105", "plaintext-to-no-sidecar", Severity::Info),
+            Self::Refused => ("MTLS106", "refused", Severity::Warning),
+            Self::PolicyIgnored => ("MTLS201", "policy-ignored", Severity::Warning),
+            Self::ServicePortInPortLevel => ("MTLS203", "service-port-in-port-level", Severity::Warning),
+            Self::PortOfNoWorkload => ("MTLS204", "port-of-no-workload", Severity::Info),
+            Self::SelectsNothing => ("MTLS206", "selects-nothing", Severity::Warning),
+            Self::HostNamesNothing => ("MTLS207", "host-names-nothing", Severity::Warning),
+            Self::WireDisagreesWithPolicy => ("MTLS301", "wire-disagrees-with-policy", Severity::Error),
+        };
+        Facts { code, name, severity }
     }
 }

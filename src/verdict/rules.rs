@@ -6,7 +6,6 @@ use crate::model::derivation::{PolicyKind, PolicyRef};
 use crate::model::wire::Wire;
 use crate::model::workload::ProxyKind;
 use crate::verdict::finding::Code;
-use crate::verdict::ignored;
 use crate::verdict::report::{EndpointView, Finding, ObservedView, Pair};
 
 /// A cause and the pairs it concerns, before it is put into words.
@@ -16,7 +15,7 @@ struct Cause<'p> {
     pairs: Vec<&'p Pair>,
 }
 
-/// The findings of these pairs, worst first, then by id.
+/// The findings of these pairs, by id.
 #[must_use]
 pub fn findings(pairs: &[Pair]) -> Vec<Finding> {
     let mut causes: BTreeMap<String, Cause<'_>> = BTreeMap::new();
@@ -35,10 +34,7 @@ pub fn findings(pairs: &[Pair]) -> Vec<Finding> {
             cause.pairs.push(pair);
         }
     }
-    let mut findings: Vec<Finding> = causes.into_iter().map(|(id, cause)| put_into_words(id, &cause)).collect();
-    findings.extend(ignored::findings(pairs));
-    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
-    findings
+    causes.into_iter().map(|(id, cause)| put_into_words(id, &cause)).collect()
 }
 
 /// What is worth telling about a pair: code, key of the cause, the objects that cause it.
@@ -97,8 +93,12 @@ fn put_into_words(id: String, cause: &Cause<'_>) -> Finding {
         }
         Code::PlaintextToNoSidecar => format!("no sidecar at {}: {pairs} in plaintext", servers(cause)),
         Code::Refused => format!("{} refused: {}", servers(cause), first(cause, |pair| pair.intent.because.clone())),
-        // Told policy by policy, by the derivations.
-        Code::PolicyIgnored => names(),
+        // Told object by object.
+        Code::PolicyIgnored
+        | Code::ServicePortInPortLevel
+        | Code::PortOfNoWorkload
+        | Code::SelectsNothing
+        | Code::HostNamesNothing => names(),
         Code::WireDisagreesWithPolicy => {
             format!(
                 "{}: {} ({pairs})",
