@@ -8,6 +8,7 @@ pub mod curl;
 pub mod dataplane;
 pub mod desired;
 pub mod echo;
+pub mod envoy_config;
 pub mod httpbin;
 pub mod kube_api;
 pub mod mesh;

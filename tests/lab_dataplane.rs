@@ -28,6 +28,7 @@ mod caller;
 mod cases;
 mod certificates;
 mod recording;
+mod shapes;
 mod world;
 
 /// Asks httpbin from the client's pod.

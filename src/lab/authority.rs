@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, SanType,
@@ -174,6 +176,18 @@ impl Issued {
         self.key.clone_key()
     }
 
+    /// The chain in PEM.
+    #[must_use]
+    pub fn chain_pem(&self) -> String {
+        self.chain.iter().map(|certificate| pem("CERTIFICATE", certificate)).collect()
+    }
+
+    /// The key in PEM (PKCS #8).
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        pem("PRIVATE KEY", self.key.secret_der())
+    }
+
     /// Certificate and key as rustls uses them, parsed once.
     pub fn certified_key(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, AuthorityError> {
         CertifiedKey::from_der(self.chain.clone(), self.key(), provider).map(Arc::new).map_err(|error| {
@@ -186,6 +200,19 @@ impl fmt::Debug for Issued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Issued").finish_non_exhaustive()
     }
+}
+
+/// RFC 7468, section 2.
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut lines = String::with_capacity(text.len() + text.len() / 64 + 64);
+    for (position, character) in text.chars().enumerate() {
+        if position > 0 && position % 64 == 0 {
+            lines.push('\n');
+        }
+        lines.push(character);
+    }
+    format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
 }
 
 // === impl Validity ===

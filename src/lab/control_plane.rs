@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::intent::Mesh;
 use crate::lab::desired::{
-    Application, Cluster, ClusterEndpoint, Desired, DesiredPod, DesiredService, ForwardMode, OutboundPort, PodId,
-    ProxyConfig, TransportSocket,
+    Application, Cluster, ClusterEndpoint, ClusterRule, ClusterService, Desired, DesiredPod, DesiredService,
+    ForwardMode, OutboundPort, PodId, ProxyConfig, TransportSocket,
 };
+use crate::model::derivation::{Effect, PolicyKind};
 use crate::model::identity::SpiffeId;
 use crate::model::mesh::MeshProfile;
 use crate::model::pair::{Endpoint, OriginMode, PairIntent, Route, ServerRef};
@@ -36,7 +37,8 @@ pub fn desired(snapshot: &Snapshot, application: &dyn Fn(&Pod) -> BTreeMap<Workl
         let sidecar = (pod.proxy == ProxyKind::Sidecar).then(|| proxy(&mesh, &servers, pod, profile));
         let id = PodId { namespace: pod.meta.namespace.clone(), name: pod.meta.name.clone() };
         let capture = pod.capture.clone();
-        Some((id, DesiredPod { address, identity, application: application(pod), sidecar, capture }))
+        let workload = pod.workload.name.clone();
+        Some((id, DesiredPod { address, workload, identity, application: application(pod), sidecar, capture }))
     });
     Desired { pods: pods.collect(), services: services(&mesh, &servers, snapshot) }
 }
@@ -51,6 +53,7 @@ fn proxy<'s>(mesh: &Mesh<'s>, servers: &[ServerRef], pod: &'s Pod, profile: &Mes
         inbound: mesh.inbound_chains(pod),
         trust_domains,
         forward: ForwardMode::default(),
+        version: profile.version,
     }
 }
 
@@ -66,11 +69,26 @@ fn outbound_port<'s>(mesh: &Mesh<'s>, pod: &'s Pod, server: &ServerRef) -> Optio
         addresses,
         cluster: Cluster {
             name: name.clone(),
+            service: ClusterService {
+                namespace: server.namespace.clone(),
+                name: server.service.clone(),
+                host: server.host.clone(),
+            },
+            rule: rule(&intent),
             original_dst: intent.originates.original_dst,
             socket: socket(&intent),
             endpoints: intent.endpoints.iter().filter_map(cluster_endpoint).collect(),
         },
     })
+}
+
+/// istiod names the DestinationRule that applies, whatever it says on TLS.
+fn rule(intent: &PairIntent) -> Option<ClusterRule> {
+    let steps = intent.originates.layers.iter().rev();
+    let rule = steps
+        .map(|step| (&step.policy, step.effect))
+        .find(|(policy, effect)| policy.kind == PolicyKind::DestinationRule && *effect != Effect::Ignored)?;
+    Some(ClusterRule { namespace: rule.0.namespace.clone()?, name: rule.0.name.clone()? })
 }
 
 fn socket(intent: &PairIntent) -> TransportSocket {

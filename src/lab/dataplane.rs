@@ -5,7 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use rustls::ServerConfig;
+use serde_json::Value;
 
 use crate::lab::authority::{Authority, AuthorityError};
 use crate::lab::desired::{Application, Desired, DesiredPod, PodId, ProxyConfig};
@@ -15,7 +17,7 @@ use crate::lab::proxy::access_log::AccessLogEntry;
 use crate::lab::proxy::secrets::{CertificateFault, Secrets};
 use crate::lab::proxy::telemetry::Counters;
 use crate::lab::proxy::{Proxy, inbound, outbound};
-use crate::lab::{echo, httpbin};
+use crate::lab::{echo, envoy_config, httpbin};
 use crate::model::identity::SpiffeId;
 use crate::model::port::WorkloadPort;
 
@@ -35,6 +37,8 @@ struct Running {
     /// TLS of the TLS echoes.
     echo_tls: Arc<ServerConfig>,
     pods: Mutex<BTreeMap<PodId, Pod>>,
+    /// What was applied last, and when.
+    applied: Mutex<(Arc<Desired>, Timestamp)>,
 }
 
 /// A running pod.
@@ -79,6 +83,7 @@ impl Dataplane {
             network: Network::default(),
             echo_tls: echo::tls_config()?,
             pods: Mutex::default(),
+            applied: Mutex::new((Arc::default(), Timestamp::now())),
         };
         Ok(Self { running: Arc::new(running) })
     }
@@ -93,12 +98,13 @@ impl Dataplane {
         let mut pods = self.running.pods.lock().unwrap_or_else(PoisonError::into_inner);
         pods.retain(|id, _| desired.pods.contains_key(id));
         let mut sockets = BTreeMap::new();
-        for (id, wanted) in desired.pods {
+        for (id, wanted) in &desired.pods {
             let pod = pods.entry(id.clone()).or_insert_with(Pod::empty);
-            pod.reconcile(&id, &wanted, &self.running)?;
-            sockets.insert(id, pod.sockets(wanted));
+            pod.reconcile(id, wanted, &self.running)?;
+            sockets.insert(id.clone(), pod.sockets(wanted.clone()));
         }
-        self.running.network.replace(Table::new(sockets, desired.services));
+        self.running.network.replace(Table::new(sockets, desired.services.clone()));
+        *self.running.applied.lock().unwrap_or_else(PoisonError::into_inner) = (Arc::new(desired), Timestamp::now());
         Ok(())
     }
 
@@ -126,6 +132,22 @@ impl Dataplane {
     #[must_use]
     pub fn access_log(&self, pod: &PodId) -> Vec<AccessLogEntry> {
         self.proxy(pod).map(|proxy| proxy.telemetry.access_log()).unwrap_or_default()
+    }
+
+    /// `/config_dump?include_eds` of a pod's sidecar; `None` where there is no such pod or no sidecar.
+    #[must_use]
+    pub fn config_dump(&self, pod: &PodId) -> Option<Value> {
+        let (desired, pushed) = self.running.applied.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let programmed = self.proxy(pod)?.programmed();
+        let certificates = programmed.served();
+        let sidecar = envoy_config::Sidecar {
+            id: pod,
+            config: programmed.config(),
+            desired: &desired,
+            certificates: &certificates,
+            logging: envoy_config::Logging::Text,
+        };
+        Some(envoy_config::config_dump(&sidecar, pushed))
     }
 
     /// Waits until the access log of a pod's sidecar is as wanted: a connection is logged when it is over, which its

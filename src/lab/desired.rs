@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::model::filter_chain::FilterChain;
 use crate::model::identity::SpiffeId;
-use crate::model::mesh::OutboundPolicy;
+use crate::model::mesh::{IstioVersion, OutboundPolicy};
 use crate::model::port::{PortClass, ServicePort, WorkloadPort};
 use crate::model::tls::UpstreamTls;
 use crate::model::workload::Capture;
@@ -33,6 +33,8 @@ pub struct PodId {
 pub struct DesiredPod {
     /// Its virtual address.
     pub address: IpAddr,
+    /// What owns it: the Deployment, or the pod itself.
+    pub workload: String,
     /// The identity in its certificate.
     pub identity: SpiffeId,
     /// What its image does, by port.
@@ -80,6 +82,8 @@ pub struct ProxyConfig {
     pub trust_domains: Vec<String>,
     /// `forward_client_cert_details`.
     pub forward: ForwardMode,
+    /// Version of its control plane.
+    pub version: IstioVersion,
 }
 
 /// `forward_client_cert_details` of the inbound HTTP connection manager. Envoy's own spelling in `as_str`.
@@ -118,12 +122,36 @@ pub struct OutboundPort {
 pub struct Cluster {
     /// `outbound|8000||httpbin.bar.svc.cluster.local`.
     pub name: String,
+    /// The Service or ServiceEntry it is for.
+    pub service: ClusterService,
+    /// The DestinationRule that applies to it, named in its metadata.
+    pub rule: Option<ClusterRule>,
     /// `ORIGINAL_DST`: goes to the address that was dialled.
     pub original_dst: bool,
     /// How connections are made.
     pub socket: TransportSocket,
     /// Its endpoints.
     pub endpoints: Vec<ClusterEndpoint>,
+}
+
+/// What a cluster is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterService {
+    /// Namespace of the Service or ServiceEntry.
+    pub namespace: String,
+    /// Name of the Service; for a ServiceEntry its host.
+    pub name: String,
+    /// Fully qualified host name.
+    pub host: String,
+}
+
+/// A DestinationRule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterRule {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// `transport_socket` or `transport_socket_matches` of a cluster.
@@ -151,6 +179,19 @@ pub struct ClusterEndpoint {
 impl std::fmt::Display for PodId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// The TLS context of connections that use TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&UpstreamTls> {
+        match &self.socket {
+            TransportSocket::RawBuffer => None,
+            TransportSocket::Tls(tls) | TransportSocket::Matches(tls) => Some(tls),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use rustls::crypto::CryptoProvider;
 
 use crate::lab::authority::{Authority, AuthorityError};
 use crate::lab::desired::{ClusterEndpoint, PodId, ProxyConfig, TransportSocket};
+use crate::lab::envoy_config::Certificates;
 use crate::lab::network::Network;
 use crate::lab::proxy::access_log::AccessLogEntry;
 use crate::lab::proxy::secrets::Secrets;
@@ -166,6 +167,16 @@ impl Programmed {
         let tls = |certificate| tls::server_config(certificate, &secrets.roots, &config.trust_domains, provider);
         let server_tls = secrets.certificate.as_ref().map(tls).transpose()?.map(Arc::new);
         Ok(Self { config, secrets, server_tls })
+    }
+
+    /// As it was told.
+    pub(crate) fn config(&self) -> &ProxyConfig {
+        &self.config
+    }
+
+    /// What its agent serves over SDS.
+    pub(crate) fn served(&self) -> Certificates {
+        self.secrets.served(&self.config)
     }
 }
 

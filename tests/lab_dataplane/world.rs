@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use kubectl_mtls::lab::desired::{
-    Application, Cluster, ClusterEndpoint, Desired, DesiredPod, DesiredService, ForwardMode, OutboundPort, PodId,
-    ProxyConfig, TransportSocket,
+    Application, Cluster, ClusterEndpoint, ClusterService, Desired, DesiredPod, DesiredService, ForwardMode,
+    OutboundPort, PodId, ProxyConfig, TransportSocket,
 };
 use kubectl_mtls::model::filter_chain::{
     FilterChain, ISTIO_HTTP_ALPN, ISTIO_TCP_ALPN, PLAINTEXT_HTTP_ALPN, TransportMatch,
 };
 use kubectl_mtls::model::identity::SpiffeId;
-use kubectl_mtls::model::mesh::OutboundPolicy;
+use kubectl_mtls::model::mesh::{IstioVersion, OutboundPolicy};
 use kubectl_mtls::model::port::{Payload, PortClass, ServicePort, WorkloadPort};
 use kubectl_mtls::model::tls::{ClientCertificate, MtlsMode, ServerValidation, UpstreamTls};
 use kubectl_mtls::model::workload::Capture;
@@ -95,6 +95,7 @@ pub(crate) fn sidecar() -> ProxyConfig {
         inbound: chains(None, PortClass::Auto, MtlsMode::Permissive),
         trust_domains: vec!["cluster.local".to_owned()],
         forward: ForwardMode::AppendForward,
+        version: IstioVersion::NEWEST,
     }
 }
 
@@ -117,7 +118,18 @@ pub(crate) fn originating(class: PortClass, socket: TransportSocket, endpoints: 
         port: ServicePort(SERVICE_PORT),
         class,
         addresses: vec![VIP],
-        cluster: Cluster { name: CLUSTER.to_owned(), original_dst: false, socket, endpoints },
+        cluster: Cluster {
+            name: CLUSTER.to_owned(),
+            service: ClusterService {
+                namespace: "foo".to_owned(),
+                name: "httpbin".to_owned(),
+                host: "httpbin.foo.svc.cluster.local".to_owned(),
+            },
+            rule: None,
+            original_dst: false,
+            socket,
+            endpoints,
+        },
     };
     ProxyConfig { outbound: vec![port], ..sidecar() }
 }
@@ -147,7 +159,8 @@ pub(crate) fn simple(validation: ServerValidation) -> UpstreamTls {
 }
 
 pub(crate) fn pod(address: IpAddr, identity: SpiffeId, sidecar: Option<ProxyConfig>) -> DesiredPod {
-    DesiredPod { address, identity, application: BTreeMap::new(), sidecar, capture: Capture::default() }
+    let workload = identity.service_account.clone();
+    DesiredPod { address, workload, identity, application: BTreeMap::new(), sidecar, capture: Capture::default() }
 }
 
 /// Both pods and the Service.

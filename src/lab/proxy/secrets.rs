@@ -1,5 +1,6 @@
 //! The certificates a sidecar works with, as its agent would serve them over SDS: right ones, and the usual wrong ones.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustls::RootCertStore;
@@ -8,7 +9,9 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
 
-use crate::lab::authority::{Authority, AuthorityError, Validity};
+use crate::lab::authority::{Authority, AuthorityError, Issued, Validity, pem};
+use crate::lab::desired::ProxyConfig;
+use crate::lab::envoy_config::{Certificates, Served};
 use crate::lab::proxy::Proxy;
 use crate::model::identity::SpiffeId;
 use crate::model::tls::{ClientCertificate, ServerValidation, UpstreamTls};
@@ -42,6 +45,8 @@ pub(crate) struct Secrets {
     /// `None` while the agent has none.
     pub(crate) certificate: Option<Arc<CertifiedKey>>,
     pub(crate) roots: Arc<RootCertStore>,
+    issued: Option<Issued>,
+    root: CertificateDer<'static>,
 }
 
 /// A certificate that the proxy was told to use and does not have.
@@ -83,10 +88,38 @@ impl Secrets {
         };
         let mut roots = RootCertStore::empty();
         roots
-            .add(root)
+            .add(root.clone())
             .map_err(|error| AuthorityError::Key { what: "the root".to_owned(), reason: error.to_string() })?;
-        let certificate = issued.map(|issued| issued.certified_key(authority.provider())).transpose()?;
-        Ok(Self { certificate, roots: Arc::new(roots) })
+        let certificate = issued.as_ref().map(|issued| issued.certified_key(authority.provider())).transpose()?;
+        Ok(Self { certificate, roots: Arc::new(roots), issued, root })
+    }
+
+    /// All of it by SDS name, with the files that the clusters of a configuration name.
+    pub(crate) fn served(&self, config: &ProxyConfig) -> Certificates {
+        let own =
+            || self.issued.as_ref().map(|issued| Served::Pair { chain: issued.chain_pem(), key: issued.key_pem() });
+        let root = || Served::Roots(pem("CERTIFICATE", &self.root));
+        let mut served = BTreeMap::from([("ROOTCA".to_owned(), root())]);
+        served.extend(own().map(|own| ("default".to_owned(), own)));
+        for tls in config.outbound.iter().filter_map(|port| port.cluster.tls()) {
+            if let ClientCertificate::Files { certificate, key } = &tls.certificate {
+                let pair = if is_own(certificate, key) { own() } else { pair(certificate, key) };
+                served.extend(pair.map(|pair| (format!("file-cert:{certificate}~{key}"), pair)));
+            }
+            match &tls.validation {
+                ServerValidation::System => served.extend(nobody().map(|roots| ("file-root:system".to_owned(), roots))),
+                ServerValidation::File(path) => {
+                    let roots = if is_root(path) {
+                        Some(root())
+                    } else {
+                        std::fs::read_to_string(path).ok().map(Served::Roots)
+                    };
+                    served.extend(roots.map(|roots| (format!("file-root:{path}"), roots)));
+                }
+                ServerValidation::Skip | ServerValidation::MeshRoot | ServerValidation::Secret(_) => {}
+            }
+        }
+        Certificates(served)
     }
 }
 
@@ -103,11 +136,7 @@ impl Proxy {
         match &tls.certificate {
             ClientCertificate::None => Ok(None),
             ClientCertificate::Workload => own(),
-            ClientCertificate::Files { certificate, key }
-                if is_output(certificate, "cert-chain.pem") && is_output(key, "key.pem") =>
-            {
-                own()
-            }
+            ClientCertificate::Files { certificate, key } if is_own(certificate, key) => own(),
             ClientCertificate::Files { certificate, key } => {
                 let chain = read(certificate).await?;
                 let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain).collect();
@@ -128,9 +157,7 @@ impl Proxy {
             ServerValidation::MeshRoot => Ok(Some(mesh())),
             // The operating system's bundle never holds the mesh's root; what else it holds nobody here presents.
             ServerValidation::System => Ok(Some(Arc::new(RootCertStore::empty()))),
-            ServerValidation::File(path) if is_output(path, "root-cert.pem") || path.ends_with(MOUNTED_ROOT) => {
-                Ok(Some(mesh()))
-            }
+            ServerValidation::File(path) if is_root(path) => Ok(Some(mesh())),
             ServerValidation::File(path) => {
                 let mut roots = RootCertStore::empty();
                 for certificate in CertificateDer::pem_slice_iter(&read(path).await?) {
@@ -141,6 +168,24 @@ impl Proxy {
             ServerValidation::Secret(_) => Err(SecretMissing),
         }
     }
+}
+
+fn is_own(certificate: &str, key: &str) -> bool {
+    is_output(certificate, "cert-chain.pem") && is_output(key, "key.pem")
+}
+
+fn is_root(path: &str) -> bool {
+    is_output(path, "root-cert.pem") || path.ends_with(MOUNTED_ROOT)
+}
+
+fn pair(certificate: &str, key: &str) -> Option<Served> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    Some(Served::Pair { chain: read(certificate)?, key: read(key)? })
+}
+
+/// Stands for the operating system's bundle, which never holds what anybody here presents.
+fn nobody() -> Option<Served> {
+    Authority::new("system").ok().map(|authority| Served::Roots(authority.root_pem()))
 }
 
 fn is_output(path: &str, file: &str) -> bool {
