@@ -1,5 +1,6 @@
 //! The embedded reference mesh: real bytes on loopback, presented as a small Kubernetes API server.
 
+pub mod admin;
 pub mod authority;
 pub mod container;
 pub mod control_plane;
@@ -7,12 +8,14 @@ pub mod controllers;
 pub mod curl;
 pub mod dataplane;
 pub mod desired;
+pub mod drift;
 pub mod echo;
 pub mod envoy_config;
 pub mod httpbin;
 pub mod kube_api;
 pub mod mesh;
 pub mod network;
+mod pilot_agent;
 pub mod proxy;
 pub mod store;
 pub mod world;

@@ -1,10 +1,12 @@
-//! Where snapshots and probes come from: a cluster, manifests.
+//! Where snapshots, probes and what proxies were told come from: a cluster, manifests.
 //!
 //! Returns what was read, raw; the pure parts parse it.
 
 pub mod apply;
 pub mod cluster;
+pub mod envoy_admin;
 pub mod exec;
 pub mod failure;
 pub mod list;
 pub mod manifests;
+pub mod port_forward;

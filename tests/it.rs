@@ -6,6 +6,7 @@ mod completion;
 mod decode;
 mod findings;
 mod intent;
+mod lab_admin;
 mod lab_curl;
 mod lab_dataplane;
 mod lab_kube;

@@ -1,7 +1,7 @@
 //! What runs when somebody execs in a pod of the lab.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpStream;
 
@@ -11,6 +11,7 @@ use crate::lab::kube_api::exec::{Exec, ExecOutcome, ExecRequest, ExecStreams};
 use crate::lab::network::Network;
 use crate::lab::store::{Key, Store, kinds};
 use crate::lab::world::{self, Acting};
+use crate::lab::{admin, pilot_agent};
 
 /// The containers of the lab's pods: which programs their images have.
 #[derive(Debug, Clone)]
@@ -49,8 +50,8 @@ impl Containers {
 impl Exec for Containers {
     async fn exec(&self, request: ExecRequest, streams: ExecStreams) -> ExecOutcome {
         let program = request.command.first().map(String::as_str).unwrap_or_default();
-        let has_curl =
-            self.image(&request).and_then(|image| world::application_of(&image)).is_some_and(Acting::has_curl);
+        let acting = self.image(&request).and_then(|image| world::application_of(&image));
+        let has_curl = acting.is_some_and(Acting::has_curl);
         let arguments: Vec<String> = request.command.iter().skip(1).cloned().collect();
         match (program.rsplit('/').next(), has_curl) {
             (Some("curl"), true) => {
@@ -58,8 +59,17 @@ impl Exec for Containers {
                 let ExecStreams { stdin, stdout, stderr } = streams;
                 ExecOutcome::Exited(curl::run(&connector, &arguments, stdin, stdout, stderr).await)
             }
+            (Some("pilot-agent"), _) if acting == Some(Acting::Proxy) => {
+                let admin = Exec::connect(self, &request.pod, admin::PORT).await;
+                ExecOutcome::Exited(pilot_agent::run(&arguments, admin, streams).await)
+            }
             _ => ExecOutcome::NoSuchCommand(program.to_owned()),
         }
+    }
+
+    /// As the kubelet does: to the pod's own loopback, past whatever captures its traffic.
+    async fn connect(&self, pod: &PodId, port: u16) -> io::Result<TcpStream> {
+        self.network.connect(pod, SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
     }
 }
 

@@ -1,9 +1,9 @@
 //! The running data plane: brings pods, sidecars and names to what is desired, and keeps them there until dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::Timestamp;
 use rustls::ServerConfig;
@@ -17,7 +17,7 @@ use crate::lab::proxy::access_log::AccessLogEntry;
 use crate::lab::proxy::secrets::{CertificateFault, Secrets};
 use crate::lab::proxy::telemetry::Counters;
 use crate::lab::proxy::{Proxy, inbound, outbound};
-use crate::lab::{echo, envoy_config, httpbin};
+use crate::lab::{admin, drift, echo, envoy_config, httpbin};
 use crate::model::identity::SpiffeId;
 use crate::model::port::WorkloadPort;
 
@@ -39,6 +39,8 @@ struct Running {
     pods: Mutex<BTreeMap<PodId, Pod>>,
     /// What was applied last, and when.
     applied: Mutex<(Arc<Desired>, Timestamp)>,
+    /// Pods whose sidecar refused its newest listener.
+    rejected: Mutex<BTreeSet<PodId>>,
 }
 
 /// A running pod.
@@ -54,7 +56,12 @@ struct Sidecar {
     proxy: Arc<Proxy>,
     inbound: Listener,
     outbound: Listener,
+    admin: Listener,
 }
+
+/// What the sidecars were told, for their admin endpoints; does not keep the data plane alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Told(Weak<Running>);
 
 /// Why the data plane could not be brought to what is desired.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +91,7 @@ impl Dataplane {
             echo_tls: echo::tls_config()?,
             pods: Mutex::default(),
             applied: Mutex::new((Arc::default(), Timestamp::now())),
+            rejected: Mutex::default(),
         };
         Ok(Self { running: Arc::new(running) })
     }
@@ -163,6 +171,11 @@ impl Dataplane {
         }
     }
 
+    /// Says whose sidecars refused their newest listener, for what they show.
+    pub(crate) fn mark_rejected(&self, pods: BTreeSet<PodId>) {
+        *self.running.rejected.lock().unwrap_or_else(PoisonError::into_inner) = pods;
+    }
+
     /// The mesh's root.
     #[must_use]
     pub fn authority(&self) -> &Authority {
@@ -175,6 +188,25 @@ impl Dataplane {
     }
 }
 
+// === impl Told ===
+
+impl Told {
+    /// The sections of a sidecar's `/config_dump?include_eds`; none once the data plane is gone.
+    pub(crate) fn sections(&self, pod: &PodId) -> Vec<Value> {
+        let Some(running) = self.0.upgrade() else { return Vec::new() };
+        let rejected = running.rejected.lock().unwrap_or_else(PoisonError::into_inner).contains(pod);
+        let dump = Dataplane { running }.config_dump(pod);
+        let Some(Value::Array(mut sections)) = dump.and_then(|mut dump| dump.get_mut("configs").map(Value::take))
+        else {
+            return Vec::new();
+        };
+        if rejected {
+            drift::show_rejected(&mut sections);
+        }
+        sections
+    }
+}
+
 // === impl Pod ===
 
 impl Pod {
@@ -182,7 +214,7 @@ impl Pod {
         Self { sidecar: None, applications: BTreeMap::new() }
     }
 
-    fn reconcile(&mut self, id: &PodId, wanted: &DesiredPod, running: &Running) -> Result<(), DataplaneError> {
+    fn reconcile(&mut self, id: &PodId, wanted: &DesiredPod, running: &Arc<Running>) -> Result<(), DataplaneError> {
         self.applications.retain(|port, (application, _)| wanted.application.get(port) == Some(application));
         for (port, application) in &wanted.application {
             if !self.applications.contains_key(port) {
@@ -204,8 +236,11 @@ impl Pod {
     }
 
     fn sockets(&self, wanted: DesiredPod) -> PodSockets {
-        let sidecar =
-            |sidecar: &Sidecar| SidecarSockets { inbound: sidecar.inbound.address, outbound: sidecar.outbound.address };
+        let sidecar = |sidecar: &Sidecar| SidecarSockets {
+            inbound: sidecar.inbound.address,
+            outbound: sidecar.outbound.address,
+            admin: sidecar.admin.address,
+        };
         PodSockets {
             address: wanted.address,
             capture: wanted.capture,
@@ -218,15 +253,24 @@ impl Pod {
 // === impl Sidecar ===
 
 impl Sidecar {
-    fn start(id: &PodId, identity: &SpiffeId, config: ProxyConfig, running: &Running) -> Result<Self, DataplaneError> {
+    fn start(
+        id: &PodId,
+        identity: &SpiffeId,
+        config: ProxyConfig,
+        running: &Arc<Running>,
+    ) -> Result<Self, DataplaneError> {
         let proxy = Proxy::new(id.clone(), identity.clone(), config, running.network.clone(), &running.authority)?;
         let proxy = Arc::new(proxy);
         let failed = |source| DataplaneError::Listen { what: format!("the sidecar of pod `{id}`"), source };
         let of_inbound = Arc::clone(&proxy);
         let of_outbound = Arc::clone(&proxy);
+        let of_admin = Arc::clone(&proxy);
+        let told = Told(Arc::downgrade(running));
         Ok(Self {
             inbound: Listener::start(move |stream| inbound::accept(Arc::clone(&of_inbound), stream)).map_err(failed)?,
             outbound: Listener::start(move |stream| outbound::accept(Arc::clone(&of_outbound), stream))
+                .map_err(failed)?,
+            admin: Listener::start(move |stream| admin::serve(Arc::clone(&of_admin), told.clone(), stream))
                 .map_err(failed)?,
             proxy,
         })

@@ -13,7 +13,8 @@ use crate::lab::container::Containers;
 use crate::lab::control_plane;
 use crate::lab::controllers::Controllers;
 use crate::lab::dataplane::Dataplane;
-use crate::lab::desired::Application;
+use crate::lab::desired::{Application, PodId};
+use crate::lab::drift::{self, Drift};
 use crate::lab::kube_api::{ApiServer, ServerCertificate};
 use crate::lab::store::Store;
 use crate::lab::world;
@@ -55,6 +56,14 @@ impl Lab {
     /// # Errors
     /// [`LabError::Start`] when loopback gives no port or a certificate cannot be made.
     pub async fn start(version: IstioVersion) -> Result<Self, LabError> {
+        Self::drifting(version, Vec::new()).await
+    }
+
+    /// The same with proxies that do not do what policy demands.
+    ///
+    /// # Errors
+    /// As [`Lab::start`].
+    pub async fn drifting(version: IstioVersion, drifts: Vec<Drift>) -> Result<Self, LabError> {
         let failed = |part: &'static str| move |reason: String| LabError::Start { part, reason };
         let dataplane = Dataplane::start().await.map_err(|e| failed("data plane")(e.to_string()))?;
         let store = Store::new(Controllers { version });
@@ -73,7 +82,7 @@ impl Lab {
             .await
             .map_err(|e| failed("API server")(e.to_string()))?;
         let (push, pushed) = watch::channel(0);
-        let control_plane = tokio::spawn(run(store.clone(), dataplane.clone(), version, push));
+        let control_plane = tokio::spawn(run(store.clone(), dataplane.clone(), (version, drifts), push));
         Ok(Self { api, store, pushed, control_plane, dataplane })
     }
 
@@ -110,7 +119,12 @@ impl Drop for Lab {
 }
 
 /// istiod's loop: whenever objects changed, work out what the proxies should do and push it.
-async fn run(store: Store, dataplane: Dataplane, version: IstioVersion, push: watch::Sender<u64>) {
+async fn run(
+    store: Store,
+    dataplane: Dataplane,
+    (version, drifts): (IstioVersion, Vec<Drift>),
+    push: watch::Sender<u64>,
+) {
     let mut changes = store.subscribe();
     loop {
         changes.borrow_and_update();
@@ -119,7 +133,14 @@ async fn run(store: Store, dataplane: Dataplane, version: IstioVersion, push: wa
             state.objects.iter().map(|object| Loaded { object: (**object).clone(), origin: None }).collect();
         let assume = Assume { istio_version: Some(version), ..Assume::default() };
         let (snapshot, _) = decode::snapshot(&objects, &assume);
-        let desired = control_plane::desired(&snapshot, &applications);
+        let mut desired = control_plane::desired(&snapshot, &applications);
+        if !drifts.is_empty() {
+            let before = control_plane::desired(&drift::without_policies(&snapshot), &applications);
+            drifts.iter().for_each(|drift| drift.apply(&snapshot, &before, &mut desired));
+            let rejects = |pod: &&Pod| drifts.iter().any(|drift| drift.rejects(pod));
+            let id = |pod: &Pod| PodId { namespace: pod.meta.namespace.clone(), name: pod.meta.name.clone() };
+            dataplane.mark_rejected(snapshot.pods.iter().filter(rejects).map(id).collect());
+        }
         match dataplane.apply(desired).await {
             Ok(()) => drop(push.send(state.revision)),
             Err(error) => tracing::error!(%error, "the data plane did not take its configuration"),

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::net::TcpStream;
 
+use crate::lab::admin::PORT as ADMIN;
 use crate::lab::desired::{DesiredService, PodId};
 use crate::lab::network::proxy_protocol::Dialled;
 use crate::model::port::WorkloadPort;
@@ -54,13 +55,15 @@ pub struct PodSockets {
     pub applications: BTreeMap<WorkloadPort, SocketAddr>,
 }
 
-/// The two listeners of a sidecar; both expect a PROXY header.
+/// The listeners of a sidecar; those for traffic expect a PROXY header.
 #[derive(Debug, Clone, Copy)]
 pub struct SidecarSockets {
     /// Stands for 15006.
     pub inbound: SocketAddr,
     /// Stands for 15001.
     pub outbound: SocketAddr,
+    /// Stands for 15000, on the pod's loopback only.
+    pub admin: SocketAddr,
 }
 
 /// Who dials.
@@ -159,6 +162,9 @@ impl Table {
         if let Some(pod) = dialling {
             // Loopback and a pod's own address never leave it: the application is reached directly.
             let own = destination.ip() == pod.address && dialler == Dialler::Application;
+            if let (true, ADMIN, Some(sidecar)) = (destination.ip().is_loopback(), destination.port(), pod.sidecar) {
+                return Ok(Hop { socket: sidecar.admin, original: None });
+            }
             if destination.ip().is_loopback() || own {
                 return pod.application(destination.port());
             }

@@ -15,7 +15,7 @@ use crate::lab::envoy_config::Certificates;
 use crate::lab::network::Network;
 use crate::lab::proxy::access_log::AccessLogEntry;
 use crate::lab::proxy::secrets::Secrets;
-use crate::lab::proxy::telemetry::Telemetry;
+use crate::lab::proxy::telemetry::{HostCounters, Telemetry};
 use crate::model::identity::SpiffeId;
 use crate::model::port::WorkloadPort;
 
@@ -27,6 +27,7 @@ pub(crate) mod inbound;
 pub(crate) mod outbound;
 pub mod secrets;
 mod sniff;
+mod status;
 mod stream;
 mod tcp;
 pub mod telemetry;
@@ -40,6 +41,8 @@ pub(crate) struct Proxy {
     pub(crate) pod: PodId,
     /// Its identity.
     pub(crate) identity: SpiffeId,
+    /// When it began.
+    pub(crate) started: jiff::Timestamp,
     /// What it counted and logged.
     pub(crate) telemetry: Telemetry,
     network: Network,
@@ -98,6 +101,7 @@ impl Proxy {
         Ok(Self {
             pod,
             identity,
+            started: jiff::Timestamp::now(),
             telemetry: Telemetry::default(),
             network,
             provider,
@@ -153,6 +157,11 @@ impl Proxy {
     /// Counts for a cluster, with Istio's delimiter.
     fn count_cluster(&self, cluster: &str, counter: &str) {
         self.telemetry.count(format!("cluster.{cluster};.{counter}"));
+    }
+
+    /// Counts for one host of a cluster, as `/clusters` shows it.
+    fn count_host(&self, cluster: &str, host: SocketAddr, count: impl FnOnce(&mut HostCounters)) {
+        self.telemetry.count_host(cluster, host, count);
     }
 }
 

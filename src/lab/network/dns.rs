@@ -1,6 +1,6 @@
 //! Names as cluster DNS and a pod's resolver see them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::lab::desired::DesiredService;
 
@@ -17,6 +17,10 @@ pub(super) fn resolve(services: &[DesiredService], namespace: &str, host: &str) 
         return vec![address];
     }
     let host = host.to_ascii_lowercase();
+    if host == "localhost" {
+        // Every pod's /etc/hosts.
+        return vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    }
     candidates(namespace, &host).iter().find_map(|name| lookup(services, name)).unwrap_or_default()
 }
 

@@ -46,7 +46,8 @@ pub(crate) struct Secrets {
     pub(crate) certificate: Option<Arc<CertifiedKey>>,
     pub(crate) roots: Arc<RootCertStore>,
     issued: Option<Issued>,
-    root: CertificateDer<'static>,
+    /// The one certificate in `roots`.
+    pub(crate) root: CertificateDer<'static>,
 }
 
 /// A certificate that the proxy was told to use and does not have.

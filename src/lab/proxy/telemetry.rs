@@ -1,6 +1,7 @@
 //! What a proxy remembers: Envoy's counters, in Envoy's words, and the last lines of its access log.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
@@ -19,10 +20,29 @@ const KEPT: usize = 1000;
 #[serde(transparent)]
 pub struct Counters(BTreeMap<String, u64>);
 
+/// What is counted for one host of a cluster, in the words of `/clusters`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HostCounters {
+    /// Connections that could not be made.
+    pub cx_connect_fail: u64,
+    /// Connections tried.
+    pub cx_total: u64,
+    /// Requests answered with 5xx, or not at all.
+    pub rq_error: u64,
+    /// Requests answered otherwise.
+    pub rq_success: u64,
+    /// Requests sent.
+    pub rq_total: u64,
+}
+
+/// The hosts of clusters by cluster and address.
+pub(crate) type Hosts = BTreeMap<(String, SocketAddr), HostCounters>;
+
 /// The memory of one proxy.
 #[derive(Debug, Default)]
 pub(crate) struct Telemetry {
     counters: Mutex<Counters>,
+    hosts: Mutex<Hosts>,
     log: Mutex<VecDeque<AccessLogEntry>>,
     logged: Notify,
 }
@@ -48,9 +68,35 @@ impl Counters {
     }
 }
 
+// === impl HostCounters ===
+
+impl HostCounters {
+    /// All of them, by name, in Envoy's order.
+    #[must_use]
+    pub fn counters(&self) -> [(&'static str, u64); 6] {
+        [
+            ("cx_connect_fail", self.cx_connect_fail),
+            ("cx_total", self.cx_total),
+            ("rq_error", self.rq_error),
+            ("rq_success", self.rq_success),
+            ("rq_timeout", 0),
+            ("rq_total", self.rq_total),
+        ]
+    }
+}
+
 // === impl Telemetry ===
 
 impl Telemetry {
+    pub(crate) fn count_host(&self, cluster: &str, host: SocketAddr, count: impl FnOnce(&mut HostCounters)) {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        count(hosts.entry((cluster.to_owned(), host)).or_default());
+    }
+
+    pub(crate) fn hosts(&self) -> Hosts {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn count(&self, name: String) {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         *counters.0.entry(name).or_default() += 1;

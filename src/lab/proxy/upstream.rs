@@ -44,6 +44,7 @@ impl Proxy {
             (TransportSocket::Tls(tls), _) | (TransportSocket::Matches(tls), true) => Some(tls),
         };
         self.count_cluster(&upstream.cluster, "upstream_cx_total");
+        self.count_host(&upstream.cluster, endpoint.address, |host| host.cx_total += 1);
         let connected = match tls {
             None => self
                 .open(upstream, endpoint.address)
@@ -53,6 +54,7 @@ impl Proxy {
         };
         if connected.is_err() {
             self.count_cluster(&upstream.cluster, "upstream_cx_connect_fail");
+            self.count_host(&upstream.cluster, endpoint.address, |host| host.cx_connect_fail += 1);
         }
         connected
     }

@@ -59,7 +59,9 @@ impl Manager {
                 entry.upstream_host = Some(endpoint.address);
             });
             let request = self.attempt(request, body, attempt);
-            match self.exchange(upstream, &endpoint, request, logged).await {
+            let exchanged = self.exchange(upstream, &endpoint, request, logged).await;
+            self.count_answer(cluster, &endpoint, &exchanged);
+            match exchanged {
                 Ok(response) => {
                     if attempt > 1 {
                         self.proxy.count_cluster(cluster, "upstream_rq_retry_success");
@@ -123,6 +125,17 @@ impl Manager {
         headers::drop_hop_by_hop(response.headers_mut());
         response.headers_mut().insert(headers::SERVICE_TIME, HeaderValue::from(milliseconds));
         Ok(response)
+    }
+
+    /// Envoy: `source/common/router/upstream_request.cc`: an answer of 5xx, or none, is an error of the host.
+    fn count_answer(&self, cluster: &str, endpoint: &ClusterEndpoint, exchanged: &Result<Response<ReplyBody>, Failed>) {
+        self.proxy.count_host(cluster, endpoint.address, |host| {
+            host.rq_total += u64::from(!matches!(exchanged, Err(Failed::Connect(_))));
+            match exchanged {
+                Ok(response) if !response.status().is_server_error() => host.rq_success += 1,
+                Ok(_) | Err(_) => host.rq_error += 1,
+            }
+        });
     }
 
     fn classify(&self, upstream: &Upstream, error: &hyper::Error) -> Failed {
