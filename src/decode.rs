@@ -30,6 +30,7 @@ mod service;
 mod snapshot;
 mod traffic_policy;
 mod value;
+mod virtual_service;
 mod workload;
 mod yaml;
 

@@ -38,6 +38,8 @@ mod traffic_policy;
 mod unread;
 mod upstream_tls;
 pub mod versions;
+mod via;
+mod virtual_service;
 mod visibility;
 
 pub use client::Client;
@@ -118,7 +120,8 @@ impl<'s> Mesh<'s> {
 
     /// What a client is told to send to a service port, or to a subset of it.
     ///
-    /// A subset that the client's rule does not have is answered like the service port itself.
+    /// A subset that the client's rule does not have is answered like the service port itself. What a VirtualService makes of the
+    /// call is left out: this is what the service's own cluster is told.
     #[must_use]
     pub fn originate(&self, client: &'s Pod, server: &ServerRef, subset: Option<&str>) -> Originates {
         let Some(question) = self.question(client, server) else {
@@ -126,7 +129,11 @@ impl<'s> Mesh<'s> {
         };
         let payload = if question.port.protocol.class() == PortClass::Tcp { Payload::Tcp } else { Payload::Http };
         match subset {
-            None => question.originates(&question.caller(payload).call()),
+            None => {
+                let call = question.caller(payload).call();
+                let own = if call.via.is_some() { question.caller(payload).call_own() } else { call };
+                question.originates(&own)
+            }
             Some(subset) => question.originates_to(subset, &question.caller(payload).call_subset(subset)),
         }
     }

@@ -15,5 +15,6 @@ pub mod port;
 pub mod service;
 pub mod snapshot;
 pub mod tls;
+pub mod virtual_service;
 pub mod wire;
 pub mod workload;

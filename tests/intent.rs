@@ -15,4 +15,5 @@ mod istiod_meshes;
 mod seed_tables;
 mod small;
 mod support;
+mod virtual_services;
 mod world;

@@ -53,6 +53,7 @@ fn candidates(object: &PolicyRef, snapshot: &Snapshot) -> Vec<Candidate> {
         | PolicyKind::Service
         | PolicyKind::ServiceEntry
         | PolicyKind::WorkloadEntry
+        | PolicyKind::VirtualService
         | PolicyKind::Pod
         | PolicyKind::MeshConfig
         | PolicyKind::DefaultPermissive

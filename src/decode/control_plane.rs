@@ -94,6 +94,7 @@ fn istiods<'a>(objects: &[(Kind, &'a Loaded)]) -> Istiods<'a> {
             | Kind::Sidecar
             | Kind::ServiceEntry
             | Kind::WorkloadEntry
+            | Kind::VirtualService
             | Kind::Silent
             | Kind::Foreign => None,
         };

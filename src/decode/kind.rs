@@ -30,6 +30,8 @@ pub(super) enum Kind {
     ServiceEntry,
     /// `networking.istio.io` `WorkloadEntry`.
     WorkloadEntry,
+    /// `networking.istio.io` `VirtualService`.
+    VirtualService,
     /// Often beside the others and known to say nothing about mutual TLS by themselves.
     Silent,
     /// Anything else, objects of other API groups that share a name with the above included.
@@ -63,6 +65,7 @@ pub(super) fn kind(object: &Value) -> Kind {
         ("networking.istio.io", "Sidecar") => Kind::Sidecar,
         ("networking.istio.io", "ServiceEntry") => Kind::ServiceEntry,
         ("networking.istio.io", "WorkloadEntry") => Kind::WorkloadEntry,
+        ("networking.istio.io", "VirtualService") => Kind::VirtualService,
         _ if says_nothing(group, name) => Kind::Silent,
         _ => Kind::Foreign,
     }
@@ -94,9 +97,8 @@ fn says_nothing(group: &str, name: &str) -> bool {
         "storage.k8s.io",
         "telemetry.istio.io",
     ];
-    const ISTIO: [(&str, &str); 4] = [
+    const ISTIO: [(&str, &str); 3] = [
         ("networking.istio.io", "Gateway"),
-        ("networking.istio.io", "VirtualService"),
         ("security.istio.io", "AuthorizationPolicy"),
         ("security.istio.io", "RequestAuthentication"),
     ];

@@ -32,6 +32,7 @@ pub fn lean(object: &mut Value) {
         | Kind::Sidecar
         | Kind::ServiceEntry
         | Kind::WorkloadEntry
+        | Kind::VirtualService
         | Kind::Silent
         | Kind::Foreign => {}
     }

@@ -44,6 +44,10 @@ pub(super) fn mesh_config(value: &Value) -> (MeshConfig, Vec<String>) {
             "defaultDestinationRuleExportTo",
             default.default_destination_rule_export_to,
         ),
+        default_virtual_service_export_to: list(
+            "defaultVirtualServiceExportTo",
+            default.default_virtual_service_export_to,
+        ),
         discovery_selectors: items(value, &["discoverySelectors"]).to_vec(),
         cluster_domain: default.cluster_domain,
     };

@@ -12,6 +12,7 @@ use crate::decode::schema;
 use crate::decode::service::{endpoint_slice, service};
 use crate::decode::traffic_policy::destination_rule;
 use crate::decode::value::text;
+use crate::decode::virtual_service::virtual_service;
 use crate::decode::workload::pods;
 use crate::decode::{Assume, Loaded, Problem, ProblemSeverity};
 use crate::model::meta::{Meta, Origin};
@@ -75,9 +76,12 @@ fn refused(loaded: &Loaded, error: &WrongWord) -> Problem {
 /// Fields that somebody applied and the API server dropped without a word: what `kubectl apply` noted, against the schema.
 fn dropped(kind: Kind, loaded: &Loaded) -> Vec<Problem> {
     let is_policy = match kind {
-        Kind::PeerAuthentication | Kind::DestinationRule | Kind::Sidecar | Kind::ServiceEntry | Kind::WorkloadEntry => {
-            true
-        }
+        Kind::PeerAuthentication
+        | Kind::DestinationRule
+        | Kind::Sidecar
+        | Kind::ServiceEntry
+        | Kind::WorkloadEntry
+        | Kind::VirtualService => true,
         Kind::Namespace
         | Kind::Pod
         | Kind::Workload(_)
@@ -126,6 +130,7 @@ fn add(snapshot: &mut Snapshot, kind: Kind, loaded: &Loaded) -> Result<(), Wrong
         Kind::Sidecar => snapshot.sidecars.push(istio::sidecar(object, origin)?),
         Kind::ServiceEntry => snapshot.service_entries.push(istio::service_entry(object, origin)?),
         Kind::WorkloadEntry => snapshot.workload_entries.push(istio::workload_entry(object, origin)),
+        Kind::VirtualService => snapshot.virtual_services.push(virtual_service(object, origin)),
         Kind::Pod | Kind::Workload(_) | Kind::ConfigMap | Kind::Silent | Kind::Foreign => {}
     }
     Ok(())

@@ -29,12 +29,13 @@ const CORE: [(&str, &str, &str, &str); 4] = [
 ];
 
 /// Istio's kinds, in the version that the server prefers.
-const ISTIO: [(&str, &str, &str); 5] = [
+const ISTIO: [(&str, &str, &str); 6] = [
     ("security.istio.io", "peerauthentications", "PeerAuthentication"),
     ("networking.istio.io", "destinationrules", "DestinationRule"),
     ("networking.istio.io", "sidecars", "Sidecar"),
     ("networking.istio.io", "serviceentries", "ServiceEntry"),
     ("networking.istio.io", "workloadentries", "WorkloadEntry"),
+    ("networking.istio.io", "virtualservices", "VirtualService"),
 ];
 
 /// Reads the mesh: each kind once, over all namespaces, or over the given one where the rights end there.

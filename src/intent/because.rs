@@ -92,5 +92,6 @@ fn reason(why: Why) -> &'static str {
         Why::NotAKubernetesService => "only a proxy that knows it can call it",
         Why::EndpointsDiffer => "the endpoints differ",
         Why::NotReadable => "something that decides it could not be read",
+        Why::AnsweredByClientProxy => "the client's proxy answers by itself",
     }
 }

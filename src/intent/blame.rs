@@ -29,7 +29,8 @@ impl Case<'_, '_> {
 
     /// What decides the outcome.
     pub(crate) fn decided_by(&self) -> PolicyRef {
-        if self.outcome.wire == Wire::None && self.outcome.why != Why::NotAKubernetesService {
+        let to_call = !matches!(self.outcome.why, Why::NotAKubernetesService | Why::AnsweredByClientProxy);
+        if self.outcome.wire == Wire::None && to_call {
             return self.service(if self.svc.is_kubernetes() { "spec.selector" } else { "spec.endpoints" });
         }
         let telling = self
@@ -87,7 +88,8 @@ impl Case<'_, '_> {
             | Why::OnlyItself
             | Why::NotAKubernetesService
             | Why::EndpointsDiffer
-            | Why::NotReadable => false,
+            | Why::NotReadable
+            | Why::AnsweredByClientProxy => false,
         };
         proxies && mismatch && endpoint.sends.is_some() && endpoint.outcome.wire == Wire::Refused
     }

@@ -80,8 +80,12 @@ impl<'s> Classes<'s> {
                 true
             }
         };
-        let told_apart =
-            !mesh.snapshot.unseen.is_empty() || plane.destination_rules.covering(&svc.host).next().is_some();
+        // A VirtualService may lead to services with rules of their own.
+        let told_apart = !mesh.snapshot.unseen.is_empty()
+            || plane.destination_rules.covering(&svc.host).next().is_some()
+            || [svc, mesh.behind(svc)]
+                .into_iter()
+                .any(|svc| plane.virtual_services.covering(&svc.host).next().is_some());
         Some(Key {
             svc: address(svc.as_ref()),
             port: port.port,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::intent::capture::is_proxy_user;
 use crate::model::pair::ClientRef;
 use crate::model::snapshot::Snapshot;
+use crate::model::virtual_service::VirtualService;
 use crate::model::workload::{Capture, Pod, ProxyKind, WorkloadRef};
 
 /// A workload that can call, or those of its pods that behave alike.
@@ -74,7 +75,8 @@ fn of_workload<'s>(mut pods: Vec<&'s Pod>, keys: &BTreeSet<&str>) -> Vec<Client<
 pub(crate) fn selecting_keys(snapshot: &Snapshot) -> BTreeSet<&str> {
     let rules = snapshot.destination_rules.iter().filter_map(|rule| rule.workload_selector.as_ref());
     let sidecars = snapshot.sidecars.iter().map(|sidecar| &sidecar.selector);
-    rules.chain(sidecars).flat_map(|selector| selector.keys().map(String::as_str)).collect()
+    let routings = snapshot.virtual_services.iter().flat_map(VirtualService::sources).map(|source| &source.labels);
+    rules.chain(sidecars).chain(routings).flat_map(|selector| selector.keys().map(String::as_str)).collect()
 }
 
 // === impl Trait ===

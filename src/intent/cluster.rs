@@ -14,6 +14,7 @@ use crate::intent::traffic_policy::{self, Said};
 use crate::intent::upstream_tls;
 use crate::model::pair::OriginMode;
 use crate::model::policy::PeerAuthentication;
+use crate::model::port::ServicePort;
 use crate::model::tls::{ClientCertificate, ClientTlsMode, MtlsMode, UpstreamTls};
 use crate::model::wire::Sends;
 use crate::model::workload::ProxyKind;
@@ -108,7 +109,12 @@ pub(crate) enum Hint<'s> {
 
 /// The cluster's Envoy name.
 pub(crate) fn name(svc: &Svc<'_>, port: &SvcPort, subset: Option<&str>) -> String {
-    format!("outbound|{}|{}|{}", port.port, subset.unwrap_or_default(), svc.host)
+    name_of(&svc.host, port.port, subset)
+}
+
+/// The same for a host that may not exist.
+pub(crate) fn name_of(host: &str, port: ServicePort, subset: Option<&str>) -> String {
+    format!("outbound|{port}|{}|{host}", subset.unwrap_or_default())
 }
 
 /// Builds the cluster; `None` where istiod builds none (an unknown subset, a DNS name without endpoints).

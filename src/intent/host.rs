@@ -36,6 +36,18 @@ pub(crate) fn covers(wildcard: &str, host: &str) -> bool {
     wildcard.strip_prefix('*').is_some_and(|suffix| needle.ends_with(suffix))
 }
 
+/// Whether two hosts have a name in common, wildcards on either side.
+///
+/// Istio: `pkg/config/host/name.go:Matches`.
+pub(crate) fn meets(a: &str, b: &str) -> bool {
+    match (a.strip_prefix('*'), b.strip_prefix('*')) {
+        (Some(a), Some(b)) => a.ends_with(b) || b.ends_with(a),
+        (Some(suffix), None) => b.ends_with(suffix),
+        (None, Some(suffix)) => a.ends_with(suffix),
+        (None, None) => a == b,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;

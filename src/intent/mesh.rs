@@ -62,7 +62,9 @@ impl<'s> Mesh<'s> {
         let public = registry.all.iter().all(|svc| planes.iter().all(|plane| plane.is_public(svc)));
         Self {
             pods: Pods::new(snapshot),
-            uniform: public && registry.hosts_are_distinct(),
+            uniform: public
+                && planes.iter().all(|plane| plane.virtual_services.are_public())
+                && registry.hosts_are_distinct(),
             registry,
             planes,
             classes: Classes::new(snapshot),

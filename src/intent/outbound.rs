@@ -2,7 +2,7 @@
 //!
 //! Istio: `pilot/pkg/networking/core/listener.go:buildSidecarOutboundListeners,buildSidecarOutboundListener`,
 //! `httproute.go:BuildSidecarOutboundVirtualHosts`. Two services can meet on one listener, so a call may leave by another's
-//! cluster. No `VirtualService` is read.
+//! cluster.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,8 +11,11 @@ use crate::intent::endpoint::{Location, ServiceEndpoint};
 use crate::intent::host;
 use crate::intent::plane::ControlPlane;
 use crate::intent::registry::{Dialled, Discovery, Registry, Svc};
-use crate::intent::visibility::Scope;
-use crate::model::port::{PortClass, ServicePort};
+use crate::intent::via::{self, Streamed, Via};
+use crate::intent::virtual_service::{Asking, Routing};
+use crate::intent::visibility::{Egress, Scope};
+use crate::model::port::{PortClass, Protocol, ServicePort};
+use crate::model::workload::Pod;
 
 mod listeners;
 
@@ -36,6 +39,8 @@ pub(crate) enum Spot {
 pub(crate) enum Routed<'s> {
     /// Through the cluster of a service port.
     Cluster(Arc<Svc<'s>>),
+    /// As a VirtualService says.
+    Ruled(Via<'s>),
     /// Straight to the address, as it came.
     Passthrough,
     /// Refused: an unknown destination.
@@ -79,24 +84,102 @@ impl Spot {
     }
 }
 
-/// The service that the HTTP routes of a port send a Host to.
-pub(crate) fn by_host<'s>(
-    scope: &Scope<'s>,
-    plane: &ControlPlane<'s>,
-    registry: &Registry<'s>,
-    port: ServicePort,
-    wanted: &str,
-) -> Option<Arc<Svc<'s>>> {
-    let egress = scope.egress_for_port(port)?;
-    let speaks = |svc: &Arc<Svc<'s>>| svc.port(port).is_some_and(|spec| spec.protocol.class() != PortClass::Tcp);
-    let exact = scope.selected(egress, plane, registry.host(wanted)).into_iter().rfind(speaks);
-    exact.or_else(|| {
-        registry
-            .with_port(port)
+/// What the HTTP routes of a port do with a Host.
+#[derive(Debug, Clone)]
+pub(crate) enum Hosted<'s> {
+    /// No virtual host has the name.
+    Unknown,
+    /// The service's own route.
+    Own(Arc<Svc<'s>>),
+    /// The routes of a VirtualService.
+    Ruled(Via<'s>),
+}
+
+/// Finds the virtual host of a service's name, or of another name of it, among the routes of a port.
+pub(crate) struct Hosts<'a, 's> {
+    pub(crate) scope: &'a Scope<'s>,
+    pub(crate) plane: &'a ControlPlane<'s>,
+    pub(crate) registry: &'a Registry<'s>,
+    pub(crate) client: &'a Pod,
+    pub(crate) port: ServicePort,
+}
+
+// === impl Hosts ===
+
+impl<'s> Hosts<'_, 's> {
+    /// Which routes take the plain request to a host.
+    pub(crate) fn route(&self, wanted: &str) -> Hosted<'s> {
+        let Some(egress) = self.scope.egress_for_port(self.port) else { return Hosted::Unknown };
+        match self.service(egress, wanted) {
+            Some(svc) => self.ruled(egress.routings.of_http(&svc.host), wanted).map_or(Hosted::Own(svc), Hosted::Ruled),
+            None => self.unlisted(egress, wanted).map_or(Hosted::Unknown, Hosted::Ruled),
+        }
+    }
+
+    /// A VirtualService that names an `ExternalName` Service takes the name away from the service that it stands for.
+    pub(crate) fn route_alias(&self, alias: &str) -> Option<Via<'s>> {
+        let egress = self.scope.egress_for_port(self.port)?;
+        let svc = self.service(egress, alias)?;
+        self.ruled(egress.routings.of_http(&svc.host), alias)
+    }
+
+    fn service(&self, egress: &Egress<'s>, wanted: &str) -> Option<Arc<Svc<'s>>> {
+        let speaks =
+            |svc: &Arc<Svc<'s>>| svc.port(self.port).is_some_and(|spec| spec.protocol.class() != PortClass::Tcp);
+        let exact = self.scope.selected(egress, self.plane, self.registry.host(wanted)).into_iter().rfind(speaks);
+        exact.or_else(|| {
+            self.registry
+                .with_port(self.port)
+                .iter()
+                .filter(|svc| host::is_wildcard(&svc.host) && host::covers(&svc.host, wanted) && speaks(svc))
+                .filter(|svc| !self.scope.selected(egress, self.plane, std::slice::from_ref(*svc)).is_empty())
+                .max_by_key(|svc| svc.host.len())
+                .cloned()
+        })
+    }
+
+    /// A host that no service of the listener has gets a virtual host only on port 80, or beside one that has.
+    ///
+    /// Istio: `route.go:buildSidecarVirtualHostsForVirtualService`.
+    fn unlisted(&self, egress: &Egress<'s>, wanted: &str) -> Option<Via<'s>> {
+        let beside = |routing: &&Arc<Routing<'s>>| {
+            self.port.0 == 80 || routing.hosts.iter().any(|host| self.service(egress, host).is_some())
+        };
+        self.ruled(egress.routings.of_http(wanted).into_iter().filter(beside).collect(), wanted)
+    }
+
+    fn ruled(&self, routings: Vec<&Arc<Routing<'s>>>, wanted: &str) -> Option<Via<'s>> {
+        let asking = Asking { client: self.client, host: wanted, port: self.port };
+        let domain = &self.plane.profile.config.cluster_domain;
+        routings.into_iter().find_map(|routing| via::http(routing, asking, domain))
+    }
+
+    /// What rules for TCP and TLS make of a connection to a service.
+    pub(crate) fn stream(&self, svc: &Svc<'s>, spot: &Spot) -> Streamed<'s> {
+        let Some(egress) = self.scope.egress.iter().find(|egress| self.brings(egress, svc)) else {
+            return Streamed::Own;
+        };
+        let routings = egress.routings.of_streams(&svc.host);
+        if routings.is_empty() {
+            return Streamed::Own;
+        }
+        let asking = Asking { client: self.client, host: &svc.host, port: self.port };
+        let domain = &self.plane.profile.config.cluster_domain;
+        let is_tls = svc.port(self.port).is_some_and(|spec| matches!(spec.protocol, Protocol::Tls | Protocol::Https));
+        if is_tls {
+            via::tls(&routings, asking, spot.address(), domain)
+        } else {
+            via::tcp(&routings, asking, spot.address(), domain)
+        }
+    }
+
+    /// Whether it is this egress listener that a service's listener comes from.
+    fn brings(&self, egress: &Egress<'s>, svc: &Svc<'s>) -> bool {
+        let here = egress.port().is_none_or(|port| port == self.port);
+        here && self
+            .scope
+            .selected(egress, self.plane, self.registry.host(&svc.host))
             .iter()
-            .filter(|svc| host::is_wildcard(&svc.host) && host::covers(&svc.host, wanted) && speaks(svc))
-            .filter(|svc| !scope.selected(egress, plane, std::slice::from_ref(*svc)).is_empty())
-            .max_by_key(|svc| svc.host.len())
-            .cloned()
-    })
+            .any(|found| std::ptr::eq(found.as_ref(), svc))
+    }
 }

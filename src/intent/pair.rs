@@ -15,8 +15,10 @@ use crate::model::derivation::{PolicyKind, PolicyRef};
 use crate::model::mesh::OutboundPolicy;
 use crate::model::pair::{Endpoint, OriginKind, OriginMode, Originates, PairIntent, Route, ServerRef};
 use crate::model::port::{Payload, PortClass};
-use crate::model::wire::{Outcome, Sends, Why, Wire};
+use crate::model::wire::{Outcome, Why, Wire};
 use crate::model::workload::{Pod, ProxyKind};
+
+mod ruled;
 
 /// A client and a service port, looked up once.
 pub(crate) struct Question<'a, 's> {
@@ -74,12 +76,20 @@ impl<'s> Question<'_, 's> {
         };
         let call = follow(if class == PortClass::Tcp { Payload::Tcp } else { Payload::Http });
         let raw = (class == PortClass::Auto).then(|| follow(Payload::Tcp));
-        let originates = subset.map_or_else(|| self.originates(&call), |subset| self.originates_to(subset, &call));
+        let mut originates = match (subset, &call.via) {
+            (Some(subset), _) => self.originates_to(subset, &call),
+            (None, Some(via)) => self.originates_via(via, &call),
+            (None, None) => self.originates(&call),
+        };
+        if subset.is_none() && originates.mode != OriginMode::NoProxy {
+            originates.layers.extend(self.unused_routings(call.via.as_ref()));
+        }
         let endpoints: Vec<Endpoint> = call.ends.iter().map(|end| self.endpoint(end, raw.as_ref())).collect();
         let pods: Vec<Option<&Pod>> = call.ends.iter().map(|end| end.endpoint.pod).collect();
-        let cluster = match &originates.route {
-            Route::Cluster(_) => self.cluster(subset),
-            Route::Direct | Route::Passthrough | Route::BlackHole => None,
+        let cluster = match (&call.via, &originates.route) {
+            (Some(_), _) => ruled::lead(&call).and_then(|leg| leg.found.clone()).map(|(_, cluster)| cluster),
+            (None, Route::Cluster(_)) => self.cluster(subset),
+            (None, Route::Direct | Route::Passthrough | Route::BlackHole | Route::Split(_) | Route::Answered) => None,
         };
         let case = Case {
             originates: &originates,
@@ -92,7 +102,7 @@ impl<'s> Question<'_, 's> {
         let (conflict, decided_by, responsible) = (case.is_conflict(), case.decided_by(), case.responsible());
         let target = format!("{}:{}", self.svc.host, self.port.port);
         let answer = PairIntent {
-            because: because::sentence(call.outcome, self.client.proxy, &endpoints, &target),
+            because: ruled::sentence(&call, because::sentence(call.outcome, self.client.proxy, &endpoints, &target)),
             symptom: symptom::of(&call),
             outcome: call.outcome,
             tcp: raw.map(|raw| raw.outcome),
@@ -161,7 +171,7 @@ impl<'s> Question<'_, 's> {
             .is_some_and(|found| Arc::ptr_eq(&found.svc, svc) && found.has(self.port.port));
         let cluster = self.cluster(None).filter(|_| visible);
         if let Some(cluster) = cluster {
-            let kind = originates::kind(&cluster, &sent(call));
+            let kind = originates::kind(&cluster, &call.sends());
             let found = originates::by_cluster(&cluster, kind, self.client, svc, self.plane);
             return Originates { route: call.route.clone().unwrap_or(found.route), ..found };
         }
@@ -188,7 +198,7 @@ impl<'s> Question<'_, 's> {
         let cluster = self.cluster(Some(subset));
         match (self.leaves(), cluster) {
             (Leaves::ByProxy, Some(cluster)) => {
-                let kind = originates::kind(&cluster, &sent(call));
+                let kind = originates::kind(&cluster, &call.sends());
                 originates::by_cluster(&cluster, kind, self.client, self.svc, self.plane)
             }
             (Leaves::ByProxy, None) | (Leaves::Bare | Leaves::Past(_), _) => self.originates(call),
@@ -230,9 +240,4 @@ impl<'s> Question<'_, 's> {
             tcp,
         }
     }
-}
-
-/// What goes to the endpoints that count.
-fn sent(call: &Call<'_>) -> Vec<Sends> {
-    call.ends.iter().filter(|end| !end.is_self).filter_map(|end| end.sends).collect()
 }

@@ -7,10 +7,12 @@ use crate::intent::order;
 use crate::intent::peer_authentication::PeerAuthentications;
 use crate::intent::registry::Svc;
 use crate::intent::versions::Rules;
+use crate::intent::virtual_service::VirtualServices;
 use crate::model::mesh::MeshProfile;
 use crate::model::meta::{Labels, Meta, selects};
 use crate::model::policy::{DestinationRule, PeerAuthentication, Sidecar};
 use crate::model::snapshot::Snapshot;
+use crate::model::virtual_service::VirtualService;
 
 /// A control-plane revision and what it sees.
 #[derive(Debug)]
@@ -19,8 +21,11 @@ pub(crate) struct ControlPlane<'s> {
     pub(crate) rules: Rules,
     pub(crate) peer_authentications: PeerAuthentications<'s>,
     pub(crate) destination_rules: DestinationRules<'s>,
+    pub(crate) virtual_services: VirtualServices<'s>,
     /// Rules that it does not see, with the reason.
     pub(crate) unseen_rules: Vec<(&'s DestinationRule, String)>,
+    /// VirtualServices that it does not see, with the reason.
+    pub(crate) unseen_routings: Vec<(&'s VirtualService, String)>,
     /// Oldest first, those with a selector before the others.
     sidecars: Vec<&'s Sidecar>,
     /// Namespaces that its discovery selectors leave out.
@@ -56,6 +61,8 @@ impl<'s> ControlPlane<'s> {
         let (policies, unseen_policies) =
             split(&snapshot.peer_authentications, |policy: &PeerAuthentication| blind(&policy.meta));
         let (rule_list, unseen_rules) = split(&snapshot.destination_rules, |rule: &DestinationRule| blind(&rule.meta));
+        let (routings, unseen_routings) =
+            split(&snapshot.virtual_services, |object: &VirtualService| blind(&object.meta));
         let (mut sidecars, _) = split(&snapshot.sidecars, |sidecar: &Sidecar| blind(&sidecar.meta));
         sidecars.sort_by(|a, b| {
             a.selector.is_empty().cmp(&b.selector.is_empty()).then_with(|| order::by_age(&a.meta, &b.meta))
@@ -65,6 +72,8 @@ impl<'s> ControlPlane<'s> {
             peer_authentications: PeerAuthentications::new(&config.root_namespace, policies, unseen_policies),
             destination_rules: DestinationRules::new(rule_list, config, rules),
             unseen_rules,
+            virtual_services: VirtualServices::new(routings, config),
+            unseen_routings,
             sidecars,
             hidden,
             profile: profile.clone(),

@@ -5,6 +5,7 @@
 //! race of 52 and 56 where a TLS handshake fails.
 
 use crate::intent::call::Call;
+use crate::intent::via::Action;
 use crate::model::pair::{Route, Symptom};
 use crate::model::port::Payload;
 use crate::model::wire::{Outcome, Sends, Why, Wire};
@@ -12,7 +13,18 @@ use crate::model::wire::{Outcome, Sends, Why, Wire};
 /// The symptom of a call; `None` where it cannot be told.
 pub(crate) fn of(call: &Call<'_>) -> Option<Symptom> {
     let sends = call.ends.iter().find(|end| !end.is_self).and_then(|end| end.sends);
-    of_outcome(call.outcome, call.codec, call.route.as_ref(), sends)
+    let of_route = of_outcome(call.outcome, call.codec, call.route.as_ref(), sends);
+    match call.via.as_ref().map(|via| &via.action) {
+        Some(Action::Answer { status, .. }) => Some(Symptom { http: vec![format!("{status:03}")], exit: vec![0] }),
+        Some(Action::Forward { abort: Some(abort), .. }) => of_route.map(|mut symptom| {
+            let other = format!("{:03}", abort.status);
+            if !symptom.http.contains(&other) {
+                symptom.http.push(other);
+            }
+            symptom
+        }),
+        Some(Action::Forward { abort: None, .. } | Action::Nothing) | None => of_route,
+    }
 }
 
 fn of_outcome(

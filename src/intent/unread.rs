@@ -12,6 +12,7 @@ use crate::model::workload::{Pod, ProxyKind};
 const PEER_AUTHENTICATIONS: &str = "peerauthentications";
 const DESTINATION_RULES: &str = "destinationrules";
 const SIDECARS: &str = "sidecars";
+const VIRTUAL_SERVICES: &str = "virtualservices";
 const PODS: &str = "pods";
 const ENDPOINT_SLICES: &str = "endpointslices";
 
@@ -58,7 +59,10 @@ impl<'s> Unread<'_, 's> {
             let plain = originates.mode == OriginMode::Auto && !svc.external;
             if plain { self.mode_of_namespace(svc.namespace()) } else { None }
         };
-        sidecar().or_else(rule).or_else(guessed)
+        // Routes usually stand beside the client or the service; those of third namespaces are not waited for.
+        let routes =
+            || [own, svc.namespace()].into_iter().find_map(|namespace| self.missing(VIRTUAL_SERVICES, namespace));
+        sidecar().or_else(routes).or_else(rule).or_else(guessed)
     }
 
     /// What is missing to tell what a pod accepts.

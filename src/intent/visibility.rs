@@ -8,9 +8,14 @@ use std::sync::Arc;
 use crate::intent::host;
 use crate::intent::plane::ControlPlane;
 use crate::intent::registry::{Registry, Svc};
+use crate::intent::virtual_service::Routing;
 use crate::model::mesh::OutboundPolicy;
 use crate::model::policy::{EgressListener, Sidecar};
 use crate::model::port::{Protocol, ServicePort};
+
+mod routings;
+
+pub(crate) use routings::Routings;
 
 /// What the proxies of one namespace see that share a Sidecar.
 #[derive(Debug)]
@@ -31,6 +36,10 @@ pub(crate) struct Egress<'s> {
     /// As written; `None` for the built-in one.
     pub(crate) written: Option<&'s EgressListener>,
     hosts: HashMap<&'s str, Hosts<'s>>,
+    /// The VirtualServices whose routes its services get.
+    pub(crate) routings: Routings<'s>,
+    /// Services that come with those.
+    inferred: HashMap<String, Option<BTreeSet<ServicePort>>>,
 }
 
 #[derive(Debug, Default)]
@@ -54,8 +63,8 @@ impl<'s> Scope<'s> {
     pub(crate) fn new(namespace: &'s str, sidecar: Option<&'s Sidecar>, plane: &ControlPlane<'s>) -> Self {
         let written = sidecar.and_then(|sidecar| sidecar.egress.as_deref()).filter(|egress| !egress.is_empty());
         let egress = match written {
-            Some(listeners) => listeners.iter().map(|listener| Egress::new(listener, namespace)).collect(),
-            None => vec![Egress::everything()],
+            Some(listeners) => listeners.iter().map(|listener| Egress::new(listener, namespace, plane)).collect(),
+            None => vec![Egress::everything(namespace, plane)],
         };
         let outbound_policy =
             sidecar.and_then(|sidecar| sidecar.outbound_policy).unwrap_or(plane.profile.config.outbound_policy);
@@ -71,8 +80,12 @@ impl<'s> Scope<'s> {
     ) -> Option<Imported<'s>> {
         let mut found: Option<Imported<'s>> = None;
         for egress in &self.egress {
-            for svc in self.selected(egress, plane, registry.host(host)) {
-                let new = Imported { ports: egress.matched_port().map(|port| BTreeSet::from([port])), svc };
+            let listed = self.selected(egress, plane, registry.host(host)).into_iter();
+            let listed = listed.map(|svc| {
+                let ports = egress.matched_port().map(|port| BTreeSet::from([port]));
+                Imported { svc, ports }
+            });
+            for new in listed.chain(self.inferred(egress, plane, registry.host(host), host)) {
                 found = Some(match found {
                     None => new,
                     Some(old) => old.joined(new),
@@ -80,6 +93,30 @@ impl<'s> Scope<'s> {
             }
         }
         found
+    }
+
+    /// A service that only VirtualServices lead to: of several namespaces the client's own, else a Kubernetes one, else the oldest.
+    ///
+    /// Istio: `sidecar.go:pickBestVisibleNamespace,serviceMatchingVirtualServicePorts`.
+    fn inferred(
+        &self,
+        egress: &Egress<'s>,
+        plane: &ControlPlane<'s>,
+        candidates: &[Arc<Svc<'s>>],
+        host: &str,
+    ) -> Option<Imported<'s>> {
+        let named = egress.inferred.get(host)?;
+        let known = || candidates.iter().filter(|svc| plane.knows(svc));
+        let own = known().find(|svc| svc.namespace() == self.namespace);
+        let visible = || known().filter(|svc| plane.exports(svc, self.namespace));
+        let svc = own.or_else(|| visible().find(|svc| svc.is_kubernetes())).or_else(|| visible().next())?;
+        let ports = match (egress.matched_port(), named) {
+            (Some(port), _) => Some(BTreeSet::from([port])),
+            (None, None) => None,
+            (None, Some(named)) => Some(named.iter().copied().filter(|port| svc.port(*port).is_some()).collect()),
+        };
+        let some = ports.as_ref().is_none_or(|ports| ports.iter().any(|port| svc.port(*port).is_some()));
+        some.then(|| Imported { svc: Arc::clone(svc), ports })
     }
 
     /// Of services that share a host, those that an egress listener imports: one namespace's.
@@ -120,12 +157,18 @@ impl<'s> Scope<'s> {
 // === impl Egress ===
 
 impl<'s> Egress<'s> {
-    fn everything() -> Self {
+    fn everything(namespace: &'s str, plane: &ControlPlane<'s>) -> Self {
         let all = Hosts { imported: vec!["*"], excluded: Vec::new() };
-        Self { written: None, hosts: HashMap::from([("*", all)]) }
+        let seen = plane.virtual_services.visible_to(namespace).into_iter().cloned().collect();
+        Self {
+            written: None,
+            hosts: HashMap::from([("*", all)]),
+            routings: Routings::new(seen),
+            inferred: HashMap::new(),
+        }
     }
 
-    fn new(written: &'s EgressListener, namespace: &'s str) -> Self {
+    fn new(written: &'s EgressListener, namespace: &'s str, plane: &ControlPlane<'s>) -> Self {
         let mut hosts: HashMap<&str, Hosts<'s>> = HashMap::new();
         for entry in &written.hosts {
             let Some((scope, name)) = entry.split_once('/').filter(|(_, name)| !name.contains('/')) else {
@@ -139,7 +182,25 @@ impl<'s> Egress<'s> {
             let of = hosts.entry(if scope == "." { namespace } else { scope }).or_default();
             if excluded { of.excluded.push(name) } else { of.imported.push(name) }
         }
-        Self { written: Some(written), hosts }
+        let mut egress =
+            Self { written: Some(written), hosts, routings: Routings::default(), inferred: HashMap::new() };
+        let seen = plane.virtual_services.visible_to(namespace).into_iter();
+        let taken = seen.filter(|routing| egress.imports_routing(routing)).cloned().collect();
+        egress.routings = Routings::new(taken);
+        egress.inferred = egress.routings.destinations(namespace, &plane.profile.config);
+        egress
+    }
+
+    /// Whether any host of a VirtualService meets any that is imported.
+    ///
+    /// Istio: `virtualservice.go:SelectVirtualServices`, `sidecar.go:VSMatches`.
+    fn imports_routing(&self, routing: &Routing<'s>) -> bool {
+        let groups = [self.hosts.get(routing.object.meta.namespace.as_str()), self.hosts.get("*")];
+        let groups: Vec<&Hosts<'s>> = groups.into_iter().flatten().collect();
+        routing.hosts.iter().any(|name| {
+            groups.iter().any(|hosts| hosts.imported.iter().any(|pattern| host::meets(name, pattern)))
+                && !groups.iter().any(|hosts| hosts.excluded.iter().any(|pattern| host::subset_of(name, pattern)))
+        })
     }
 
     /// The port it listens on, where it is for one.
@@ -168,6 +229,12 @@ impl Imported<'_> {
     /// Whether the proxies got a cluster for this port.
     pub(crate) fn has(&self, port: ServicePort) -> bool {
         self.svc.port(port).is_some() && self.ports.as_ref().is_none_or(|ports| ports.contains(&port))
+    }
+
+    /// Its port, where the proxies have just one.
+    pub(crate) fn only_port(&self) -> Option<ServicePort> {
+        let mut ports = self.svc.ports.iter().map(|spec| spec.port).filter(|port| self.has(*port));
+        ports.next().filter(|_| ports.next().is_none())
     }
 
     /// Istio: `sidecar.go:appendSidecarServices`: the first stays, Kubernetes goes first, ports of one object add up.

@@ -19,6 +19,8 @@ pub enum PolicyKind {
     ServiceEntry,
     /// A `WorkloadEntry`.
     WorkloadEntry,
+    /// A `VirtualService`: where the client's proxy sends the call.
+    VirtualService,
     /// A pod: its labels or annotations.
     Pod,
     /// The mesh configuration.
@@ -51,6 +53,8 @@ pub enum Layer {
     TrafficPolicy,
     /// A subset's `trafficPolicy`.
     Subset,
+    /// A route of a `VirtualService`: which cluster is asked at all.
+    Route,
 }
 
 /// A policy, or default, that decided or wanted to.
@@ -127,6 +131,7 @@ impl PolicyKind {
             Self::Service => "Service",
             Self::ServiceEntry => "ServiceEntry",
             Self::WorkloadEntry => "WorkloadEntry",
+            Self::VirtualService => "VirtualService",
             Self::Pod => "Pod",
             Self::MeshConfig => "MeshConfig",
             Self::DefaultPermissive => "DefaultPermissive",
@@ -146,6 +151,7 @@ impl PolicyKind {
             Self::Service => "svc",
             Self::ServiceEntry => "se",
             Self::WorkloadEntry => "we",
+            Self::VirtualService => "vs",
             Self::Pod => "po",
             Self::MeshConfig => "meshconfig",
             Self::DefaultPermissive => "<default-permissive>",

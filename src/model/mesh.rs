@@ -56,6 +56,8 @@ pub struct MeshConfig {
     pub default_service_export_to: Vec<String>,
     /// `defaultDestinationRuleExportTo`.
     pub default_destination_rule_export_to: Vec<String>,
+    /// `defaultVirtualServiceExportTo`.
+    pub default_virtual_service_export_to: Vec<String>,
     /// `discoverySelectors`, kept as written; empty = every namespace.
     pub discovery_selectors: Vec<serde_json::Value>,
     /// Cluster domain of the Kubernetes services.
@@ -164,6 +166,7 @@ impl Default for MeshConfig {
             outbound_policy: OutboundPolicy::AllowAny,
             default_service_export_to: vec!["*".to_owned()],
             default_destination_rule_export_to: vec!["*".to_owned()],
+            default_virtual_service_export_to: vec!["*".to_owned()],
             discovery_selectors: Vec::new(),
             cluster_domain: "cluster.local".to_owned(),
         }

@@ -94,6 +94,10 @@ pub enum Route {
     Passthrough,
     /// Unknown destination, refused.
     BlackHole,
+    /// Several clusters by weight, by their Envoy names: a `VirtualService` says so.
+    Split(Vec<String>),
+    /// Nowhere: the client's proxy answers itself, because a `VirtualService` says so.
+    Answered,
 }
 
 /// What the client side was told to send.

@@ -9,6 +9,7 @@ use crate::model::mesh::MeshProfile;
 use crate::model::meta::Meta;
 use crate::model::policy::{DestinationRule, PeerAuthentication, Sidecar};
 use crate::model::service::{EndpointSlice, Service, ServiceEntry, WorkloadEntry};
+use crate::model::virtual_service::VirtualService;
 use crate::model::workload::Pod;
 
 /// A mesh at one moment.
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub destination_rules: Vec<DestinationRule>,
     /// Sidecars.
     pub sidecars: Vec<Sidecar>,
+    /// VirtualServices.
+    pub virtual_services: Vec<VirtualService>,
     /// Kinds and namespaces that could not be listed; what inherits from them is unknown, never default.
     pub unseen: Vec<UnseenScope>,
 }

@@ -72,6 +72,8 @@ pub enum Why {
     EndpointsDiffer,
     /// Something that decides it could not be read.
     NotReadable,
+    /// A `VirtualService` makes the client's proxy answer by itself: redirect, direct response, injected fault.
+    AnsweredByClientProxy,
 }
 
 /// What a client puts on a connection to one endpoint.
@@ -178,6 +180,7 @@ impl Why {
             Self::NotAKubernetesService => "not-a-kubernetes-service",
             Self::EndpointsDiffer => "endpoints-differ",
             Self::NotReadable => "not-readable",
+            Self::AnsweredByClientProxy => "answered-by-client-proxy",
         }
     }
 }

@@ -206,6 +206,7 @@ fn layer(layer: Layer) -> &'static str {
         Layer::Port => "port",
         Layer::TrafficPolicy => "trafficPolicy",
         Layer::Subset => "subset",
+        Layer::Route => "route",
     }
 }
 

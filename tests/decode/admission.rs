@@ -145,3 +145,30 @@ fn sidecars_as_istio_validates_them() {
         assert_eq!(!is_refused(&object), valid, "{spec}: {:?}", schema::check(&object));
     }
 }
+
+#[test]
+fn virtual_services_as_istio_validates_them() {
+    // pkg/config/validation/validation.go:ValidateVirtualService and what it calls, the same commit as the vectors.
+    let rows = [
+        ("{hosts: [a], http: [{route: [{destination: {host: a}}]}]}", true),
+        ("{http: [{route: [{destination: {host: a}}]}]}", true),
+        ("{hosts: [a]}", false),
+        ("{hosts: ['*'], http: [{route: [{destination: {host: a}}]}]}", false),
+        ("{hosts: ['*'], gateways: [g], http: [{route: [{destination: {host: a}}]}]}", true),
+        ("{hosts: ['*.a.com'], http: [{redirect: {uri: /b}}]}", true),
+        ("{gateways: [g], http: [{route: [{destination: {host: a}}]}]}", false),
+        ("{hosts: [a], http: [{match: [{uri: {prefix: /}}]}]}", false),
+        ("{hosts: [a], http: [{redirect: {uri: /b}, route: [{destination: {host: a}}]}]}", false),
+        ("{hosts: [a], http: [{delegate: {name: d}}]}", true),
+        ("{http: [{delegate: {name: d}}]}", false),
+        ("{hosts: [a], http: [{route: [{destination: {host: a}}, {destination: {host: b}}]}]}", false),
+        ("{hosts: [a], http: [{route: [{destination: {host: a}, weight: 1}, {destination: {host: b}}]}]}", true),
+        ("{hosts: [a], tcp: [{route: [{destination: {host: a, port: {number: 9000}}}]}]}", true),
+        ("{hosts: [a], tcp: [{}]}", false),
+        ("{hosts: [a], tls: [{route: [{destination: {host: a}}]}]}", false),
+    ];
+    for (spec, valid) in rows {
+        let object: Value = serde_saphyr::from_str(&format!("{{kind: VirtualService, spec: {spec}}}")).unwrap();
+        assert_eq!(!is_refused(&object), valid, "{spec}");
+    }
+}

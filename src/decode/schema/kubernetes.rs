@@ -28,6 +28,7 @@ pub(super) fn check(object: &Value) -> Vec<Finding> {
         | Kind::Sidecar
         | Kind::ServiceEntry
         | Kind::WorkloadEntry
+        | Kind::VirtualService
         | Kind::Silent
         | Kind::Foreign => &[],
     };

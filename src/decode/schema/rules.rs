@@ -15,8 +15,9 @@ mod peer_authentication;
 mod request_authentication;
 mod service_entry;
 mod sidecar;
+mod virtual_service;
 
-/// Checks an object of the right shape. `VirtualService` and `Gateway` have no rules here: they do not decide mutual TLS.
+/// Checks an object of the right shape. `Gateway` has no rules here: it does not decide mutual TLS.
 pub(super) fn check(object: &Value) -> Vec<Finding> {
     let Some(spec) = at(object, &["spec"]) else { return Vec::new() };
     let at = Path::of(&["spec"]);
@@ -31,6 +32,7 @@ pub(super) fn check(object: &Value) -> Vec<Finding> {
         "ServiceEntry" => service_entry::check(spec, &at, &mut found),
         "WorkloadEntry" => service_entry::endpoint(spec, &at, &mut found),
         "AuthorizationPolicy" => authorization_policy::check(spec, &at, &mut found),
+        "VirtualService" => virtual_service::check(spec, &at, &mut found),
         "RequestAuthentication" => request_authentication::check(spec, &at, &mut found),
         _ => {}
     }

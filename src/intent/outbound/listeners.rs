@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::intent::endpoint::ServiceEndpoint;
-use crate::intent::outbound::{Routed, Spot};
+use crate::intent::outbound::{Hosted, Hosts, Routed, Spot};
 use crate::intent::plane::ControlPlane;
 use crate::intent::registry::{self, Dialled, Discovery, Registry, Svc, SvcPort};
+use crate::intent::via::Streamed;
 use crate::intent::visibility::{Egress, Scope};
 use crate::model::mesh::OutboundPolicy;
 use crate::model::port::{Payload, PortClass, Protocol, ServicePort};
@@ -196,14 +197,12 @@ impl<'s> Listeners<'s> {
     /// Where a plaintext connection of an application goes, and how the proxy reads it. `own` = the client's own address.
     pub(crate) fn route(
         &self,
-        spot: &Spot,
-        own: bool,
+        (spot, own): (&Spot, bool),
         payload: Payload,
-        policy: OutboundPolicy,
-        routes: impl Fn(&Svc<'s>) -> Option<Arc<Svc<'s>>>,
-        wanted: &Svc<'s>,
+        hosts: &Hosts<'_, 's>,
+        (wanted, alias): (&Svc<'s>, Option<&str>),
     ) -> (Routed<'s>, Payload) {
-        let unknown = match policy {
+        let unknown = || match hosts.scope.outbound_policy {
             OutboundPolicy::AllowAny => Routed::Passthrough,
             OutboundPolicy::RegistryOnly => Routed::BlackHole,
         };
@@ -211,17 +210,30 @@ impl<'s> Listeners<'s> {
         let exact = if own { None } else { self.entries.get(&Bind::At(spot.clone())) };
         let entry = exact.or_else(|| self.entries.get(&Bind::Any));
         let Some(chain) = entry.and_then(|entry| entry.select(spot.address(), payload)) else {
-            return (unknown, Payload::Tcp);
+            return (unknown(), Payload::Tcp);
         };
+        let by_alias = || alias.and_then(|alias| hosts.route_alias(alias)).map(Routed::Ruled);
         match (&chain.leads, payload) {
-            (Leads::To(svc, Payload::Tcp), _) => (Routed::Cluster(Arc::clone(svc)), Payload::Tcp),
+            (Leads::To(svc, Payload::Tcp), _) => match hosts.stream(svc, spot) {
+                Streamed::Own => (Routed::Cluster(Arc::clone(svc)), Payload::Tcp),
+                Streamed::By(via) => (Routed::Ruled(via), Payload::Tcp),
+                Streamed::Unmatched => (unknown(), Payload::Tcp),
+            },
             // The routes of one service; none where the egress listener of the port does not import it.
-            (Leads::To(svc, Payload::Http), Payload::Http) => match routes(svc) {
-                Some(_) => (Routed::Cluster(Arc::clone(svc)), Payload::Http),
-                None => (Routed::NoRoute, Payload::Http),
+            (Leads::To(svc, Payload::Http), Payload::Http) => match hosts.route(&svc.host) {
+                Hosted::Own(_) => (Routed::Cluster(Arc::clone(svc)), Payload::Http),
+                Hosted::Ruled(via) => (Routed::Ruled(via), Payload::Http),
+                Hosted::Unknown => (Routed::NoRoute, Payload::Http),
             },
             (Leads::To(_, Payload::Http) | Leads::Routes, Payload::Tcp) => (Routed::NotHttp, Payload::Http),
-            (Leads::Routes, Payload::Http) => (routes(wanted).map_or(unknown, Routed::Cluster), Payload::Http),
+            (Leads::Routes, Payload::Http) => {
+                let routed = by_alias().unwrap_or_else(|| match hosts.route(&wanted.host) {
+                    Hosted::Own(svc) => Routed::Cluster(svc),
+                    Hosted::Ruled(via) => Routed::Ruled(via),
+                    Hosted::Unknown => unknown(),
+                });
+                (routed, Payload::Http)
+            }
         }
     }
 }

@@ -52,6 +52,7 @@ impl<'m, 's> View<'m, 's> {
             | PolicyKind::Service
             | PolicyKind::ServiceEntry
             | PolicyKind::WorkloadEntry
+            | PolicyKind::VirtualService
             | PolicyKind::Pod
             | PolicyKind::MeshConfig
             | PolicyKind::DefaultPermissive

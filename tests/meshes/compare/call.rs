@@ -2,7 +2,7 @@
 
 use kubectl_mtls::intent::{Location, Mesh, ServiceEndpoint};
 use kubectl_mtls::model::derivation::Effect;
-use kubectl_mtls::model::pair::{Endpoint, PairIntent, Route};
+use kubectl_mtls::model::pair::{Endpoint, Originates, PairIntent, Route};
 use kubectl_mtls::model::wire::{Outcome, Sends, Wire};
 
 use crate::meshes::compare::client::{place, server};
@@ -23,17 +23,18 @@ pub(crate) fn calls(id: &str, expected: &Expected, mesh: &Mesh<'_>, tally: &mut 
         for (app, call) in &pair.calls {
             Meeting::of(pair, app).compare(&format!("{at} {app}"), &ours, call, tally);
         }
-        rule(&at, pair, &ours, tally);
+        // A route may lead to another cluster; the recording names the rule of the Service's own.
+        rule(&at, pair, &mesh.originate(client, &server, pair.subset.as_deref()), tally);
     }
 }
 
 /// The rule that istiod names in the cluster is among what the rules name.
-fn rule(at: &str, pair: &Pair, ours: &PairIntent, tally: &mut Tally) {
+fn rule(at: &str, pair: &Pair, ours: &Originates, tally: &mut Tally) {
     let Some(named) = &pair.destination_rule else { return };
     if !pair.visible || pair.cluster.is_none() {
         return;
     }
-    let mut layers = ours.originates.layers.iter();
+    let mut layers = ours.layers.iter();
     let named_by_us =
         layers.any(|step| step.policy.kind.as_str() == "DestinationRule" && step.effect != Effect::Ignored);
     tally.checks += 1;
@@ -137,6 +138,7 @@ fn route(route: &Route) -> Option<String> {
         Route::Cluster(name) => Some(name.clone()),
         Route::Passthrough => Some("PassthroughCluster".to_owned()),
         Route::BlackHole => Some("BlackHoleCluster".to_owned()),
+        Route::Split(_) | Route::Answered => None,
     }
 }
 
