@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod cli;
 pub mod decode;
+pub mod envoy;
 pub mod exit;
 pub mod gather;
 pub mod intent;
@@ -14,6 +15,7 @@ pub mod lab;
 pub mod model;
 pub mod observed;
 pub mod print;
+pub mod programmed;
 pub mod source;
 pub mod verdict;
 pub mod xfcc;

@@ -12,6 +12,7 @@ pub mod name;
 pub mod pair;
 pub mod policy;
 pub mod port;
+pub mod proxy_answers;
 pub mod service;
 pub mod snapshot;
 pub mod tls;

@@ -1,4 +1,5 @@
 //! What went over the wire: curl's answers, read for what they prove and no more.
 
+pub mod causes;
 pub mod probe;
 pub mod signature;

@@ -2,7 +2,10 @@
 
 pub mod assemble;
 pub mod finding;
+mod gaps;
 pub mod join;
 pub mod policies;
+mod proxies;
 pub mod report;
 pub mod rules;
+mod told;

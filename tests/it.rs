@@ -1,6 +1,7 @@
 //! The one integration binary: each module is a suite.
 
 mod architecture;
+mod causes;
 mod cli;
 mod completion;
 mod decode;
@@ -13,6 +14,7 @@ mod lab_kube;
 mod meshes;
 mod packaging;
 mod print;
+mod programmed;
 mod random_meshes;
 mod readme;
 mod scenario;

@@ -14,6 +14,7 @@ use crate::model::port::PortClass;
 use crate::model::service::Service;
 use crate::model::snapshot::Snapshot;
 use crate::model::workload::Pod;
+use crate::programmed::told::Programmed;
 use crate::verdict::join::{self, Seen};
 use crate::verdict::report::Pair;
 
@@ -96,7 +97,10 @@ impl<'s> Chosen<'s> {
         self.pairs()
             .zip(intents)
             .zip(observed)
-            .map(|(((client, server), intent), seen)| join::pair(&client.reference, server, intent, seen))
+            .map(|(((client, server), intent), seen)| {
+                let programmed = Programmed::unasked(&Unseen::NotRequested, &intent);
+                join::pair(&client.reference, server, intent, &programmed, seen)
+            })
             .collect()
     }
 

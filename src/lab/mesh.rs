@@ -136,7 +136,9 @@ async fn run(
         let mut desired = control_plane::desired(&snapshot, &applications);
         if !drifts.is_empty() {
             let before = control_plane::desired(&drift::without_policies(&snapshot), &applications);
-            drifts.iter().for_each(|drift| drift.apply(&snapshot, &before, &mut desired));
+            for drift in &drifts {
+                drift.apply(&snapshot, &before, &mut desired);
+            }
             let rejects = |pod: &&Pod| drifts.iter().any(|drift| drift.rejects(pod));
             let id = |pod: &Pod| PodId { namespace: pod.meta.namespace.clone(), name: pod.meta.name.clone() };
             dataplane.mark_rejected(snapshot.pods.iter().filter(rejects).map(id).collect());

@@ -37,6 +37,8 @@ pub enum Unseen {
     NoEndpoints,
     /// More looks were asked for than allowed.
     Budget,
+    /// There is no proxy that could be asked.
+    NoProxy,
 }
 
 /// One thing that could not be looked at, for the report.
@@ -86,6 +88,7 @@ impl Unseen {
             Self::NotHttp => "not-http",
             Self::NoEndpoints => "no-endpoints",
             Self::Budget => "budget",
+            Self::NoProxy => "no-proxy",
         }
     }
 
@@ -100,7 +103,8 @@ impl Unseen {
             | Self::ThroughService
             | Self::NotHttp
             | Self::NoEndpoints
-            | Self::Budget => None,
+            | Self::Budget
+            | Self::NoProxy => None,
         }
     }
 }

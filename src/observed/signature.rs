@@ -111,7 +111,7 @@ impl Conclusion {
     }
 }
 
-fn answerer(transfer: &Transfer, ends: Ends) -> Answerer {
+pub(crate) fn answerer(transfer: &Transfer, ends: Ends) -> Answerer {
     if transfer.http == "000" {
         return Answerer::Nobody;
     }

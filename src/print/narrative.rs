@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::model::derivation::{Effect, Step};
 use crate::model::wire::Wire;
 use crate::print::grid::visible;
+use crate::verdict::report::told::ProgrammedView;
 use crate::verdict::report::{EndpointView, ObservedView, OneOrMany, Pair, PeerView, Report};
 
 /// Writes the explanation of every pair of the report.
@@ -32,10 +33,10 @@ fn explain(report: &Report, pair: &Pair, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out, "Evidence")?;
     let why = pair.intent.why.unwrap_or("endpoints-differ");
     writeln!(out, "  policy   {}: {why}; {}", pair.intent.wire.as_str(), pair.intent.because)?;
-    writeln!(out, "  proxies  unseen: {}", pair.programmed.unseen)?;
+    proxies(&pair.programmed, out)?;
     writeln!(out, "  wire     {}", wire(pair))?;
     for gap in &pair.gaps {
-        writeln!(out, "  gap      {}", gap.what)?;
+        writeln!(out, "  gap      {}: {}", gap.at, gap.what)?;
     }
     if !pair.responsible.is_empty() {
         let names: Vec<String> = pair
@@ -150,4 +151,20 @@ fn wire(pair: &Pair) -> String {
     };
     let (symptom, by, why) = (code(&seen.http, seen.exit), seen.answered_by, seen.why);
     format!("{agrees}: {symptom}{said}; answered by {by} ({why}); {peer}")
+}
+
+/// What the proxies say, with the place in their configuration that shows it.
+fn proxies(programmed: &ProgrammedView, out: &mut dyn Write) -> io::Result<()> {
+    let told = match programmed {
+        ProgrammedView::Unseen(unseen) => return writeln!(out, "  proxies  unseen: {}", unseen.unseen),
+        ProgrammedView::Seen(told) => told,
+    };
+    writeln!(out, "  proxies  {}: {}", told.wire.as_str(), told.why)?;
+    for evidence in told.originates.iter().flat_map(|originates| &originates.evidence) {
+        writeln!(out, "           {}: {}", evidence.pod, evidence.says)?;
+    }
+    for trouble in &told.troubles {
+        writeln!(out, "           {}: {}", trouble.pod, trouble.what)?;
+    }
+    Ok(())
 }

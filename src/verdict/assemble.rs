@@ -7,7 +7,7 @@ use crate::model::evidence::FailedLook;
 use crate::model::mesh::MeshProfile;
 use crate::model::snapshot::Snapshot;
 use crate::verdict::report::{MeshView, Pair, Report, RevisionView, Summary};
-use crate::verdict::{policies, rules};
+use crate::verdict::{policies, proxies, rules};
 
 /// Puts pairs in their order, finds what is worth telling, worst first, and counts.
 ///
@@ -22,6 +22,7 @@ pub fn report(
     pairs.sort_by(|a, b| order(a).cmp(&order(b)));
     let mut findings = rules::findings(&pairs);
     findings.extend(policies::findings(mesh, &pairs, namespaces));
+    findings.extend(proxies::findings(&pairs));
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
     let mut about: HashMap<&str, Vec<String>> = HashMap::new();
     for finding in &findings {

@@ -1,6 +1,6 @@
 //! Findings: a closed list of stable codes, in ranges by area.
 //!
-//! 1xx what goes over the wire, 2xx policies that do not do what they say, 3xx witnesses that disagree, 4xx traps.
+//! 1xx what goes over the wire, 2xx policies that do not do what they say, 3xx witnesses that disagree, 4xx traps, 5xx the proxies' own trouble.
 
 use crate::verdict::report::Severity;
 
@@ -31,6 +31,22 @@ pub enum Code {
     HostNamesNothing,
     /// The wire shows something else than policy demands.
     WireDisagreesWithPolicy,
+    /// A client's proxy was not given what policy demands.
+    ClientNotGiven,
+    /// A server's proxy was not given what policy demands.
+    ServerNotGiven,
+    /// The proxies were told one thing and the wire shows another.
+    ProxiesBypassed,
+    /// A proxy rejected an update and keeps what it had.
+    UpdateRejected,
+    /// A proxy's certificate or root is out of date or cannot be read.
+    CertificateInvalid,
+    /// The certificate of one end does not lead to a root of the other.
+    RootsDiffer,
+    /// A proxy waits for secrets that were never delivered.
+    SecretsMissing,
+    /// A proxy has configuration that istiod does not write.
+    NotWrittenByIstio,
 }
 
 /// What does not change about a code.
@@ -42,7 +58,7 @@ struct Facts {
 
 impl Code {
     /// Every code, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 20] = [
         Self::ClientAndServerContradict,
         Self::Downgrade,
         Self::TlsToNoSidecar,
@@ -55,6 +71,14 @@ impl Code {
         Self::SelectsNothing,
         Self::HostNamesNothing,
         Self::WireDisagreesWithPolicy,
+        Self::ClientNotGiven,
+        Self::ServerNotGiven,
+        Self::ProxiesBypassed,
+        Self::UpdateRejected,
+        Self::CertificateInvalid,
+        Self::RootsDiffer,
+        Self::SecretsMissing,
+        Self::NotWrittenByIstio,
     ];
 
     /// The stable code.
@@ -90,6 +114,14 @@ impl Code {
             Self::SelectsNothing => ("MTLS206", "selects-nothing", Severity::Warning),
             Self::HostNamesNothing => ("MTLS207", "host-names-nothing", Severity::Warning),
             Self::WireDisagreesWithPolicy => ("MTLS301", "wire-disagrees-with-policy", Severity::Error),
+            Self::ClientNotGiven => ("MTLS302", "client-not-given-policy", Severity::Error),
+            Self::ServerNotGiven => ("MTLS303", "server-not-given-policy", Severity::Error),
+            Self::ProxiesBypassed => ("MTLS304", "wire-bypasses-proxies", Severity::Error),
+            Self::UpdateRejected => ("MTLS501", "update-rejected", Severity::Error),
+            Self::CertificateInvalid => ("MTLS502", "certificate-invalid", Severity::Error),
+            Self::RootsDiffer => ("MTLS503", "roots-differ", Severity::Error),
+            Self::SecretsMissing => ("MTLS504", "secrets-missing", Severity::Warning),
+            Self::NotWrittenByIstio => ("MTLS505", "not-written-by-istio", Severity::Info),
         };
         Facts { code, name, severity }
     }

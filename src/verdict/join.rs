@@ -1,15 +1,19 @@
 //! One pair: what the witnesses say, reduced to one verdict.
 //!
-//! The verdict is what was observed, else what policy demands; a witness that disagrees makes a gap, never silence.
+//! The verdict is what was observed, else what the proxies were told, else what policy demands; a witness that disagrees
+//! makes a gap, never silence.
 
 use crate::model::evidence::{Reading, Transfer, Unseen};
 use crate::model::pair::{Accepts, ClientRef, Endpoint, Originates, PairIntent, ServerRef};
 use crate::model::wire::Wire;
 use crate::observed::signature::{Conclusion, Peer};
+use crate::programmed::told::{EndpointTold, Programmed};
+use crate::verdict::gaps::{self, Gaps};
 use crate::verdict::report::{
-    AcceptsView, ClientView, EndpointView, Gap, IntentView, ObservedView, OneOrMany, OriginatesView, Pair, PeerView,
+    AcceptsView, ClientView, EndpointView, IntentView, ObservedView, OneOrMany, OriginatesView, Pair, PeerView,
     SeenView, ServerView, UnseenView,
 };
+use crate::verdict::told;
 
 /// What requests between a client and a service port showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,21 +28,27 @@ pub struct Seen {
 
 /// Joins the witnesses of a pair.
 #[must_use]
-pub fn pair(client: &ClientRef, server: &ServerRef, intent: PairIntent, observed: &Reading<Seen>) -> Pair {
+pub fn pair(
+    client: &ClientRef,
+    server: &ServerRef,
+    intent: PairIntent,
+    programmed: &Programmed,
+    observed: &Reading<Seen>,
+) -> Pair {
     let demanded = intent.outcome.wire;
+    let told = programmed.outcome.wire;
+    // Where an answer leaves several wires open, the proxies know better than policy which of them it is.
+    let expected = if told == Wire::Unknown { demanded } else { told };
     let seen = match observed {
-        Reading::Seen(seen) => seen.conclusion.wire(demanded),
+        Reading::Seen(seen) => seen.conclusion.wire(expected),
         Reading::Unseen(_) => Wire::Unknown,
     };
-    // What was observed counts; where it leaves the wire open, policy speaks.
-    let verdict = if seen == Wire::Unknown { demanded } else { seen };
-    let mut confirmed_by = Vec::new();
-    if demanded == verdict && verdict != Wire::Unknown {
-        confirmed_by.push("intent");
-    }
-    if seen == verdict && seen != Wire::Unknown {
-        confirmed_by.push("observed");
-    }
+    let verdict = [seen, told, demanded].into_iter().find(|wire| *wire != Wire::Unknown).unwrap_or(Wire::Unknown);
+    let witnesses = [("intent", demanded), ("programmed", told), ("observed", seen)];
+    let agrees = |(name, wire)| (wire == verdict && verdict != Wire::Unknown).then_some(name);
+    let confirmed_by = witnesses.into_iter().filter_map(agrees).collect();
+    let Gaps { gaps, pushing } = gaps::of(&intent, programmed, seen);
+    let endpoints = intent.endpoints.iter().enumerate();
     Pair {
         id: format!("{}->{}", client_key(client), server_key(server)),
         client: client_view(client),
@@ -47,26 +57,17 @@ pub fn pair(client: &ClientRef, server: &ServerRef, intent: PairIntent, observed
         confirmed_by,
         conflict: intent.conflict,
         originates: originates_view(&intent.originates),
-        endpoints: intent.endpoints.iter().map(endpoint_view).collect(),
-        gaps: gap(demanded, seen).into_iter().collect(),
+        endpoints: endpoints.map(|(at, endpoint)| endpoint_view(endpoint, programmed.endpoints.get(at))).collect(),
+        gaps,
+        being_pushed: pushing,
         intent: intent_view(&intent),
         tcp: tcp_view(&intent),
-        programmed: unseen_view(&Unseen::NotRequested),
+        programmed: told::programmed(programmed),
         observed: observed_view(observed, seen),
         decided_by: intent.decided_by,
         responsible: intent.responsible,
         findings: Vec::new(),
     }
-}
-
-/// A disagreement between policy and wire; without the proxies' word its place cannot be told.
-fn gap(demanded: Wire, seen: Wire) -> Option<Gap> {
-    // Where the mesh does not decide, whatever was seen is the answer and no disagreement.
-    let decided = !matches!(demanded, Wire::Unknown | Wire::Depends | Wire::None | Wire::Mixed);
-    (decided && seen != Wire::Unknown && seen != demanded).then(|| Gap {
-        at: "unproven",
-        what: format!("policy demands {}, the wire shows {}", demanded.as_str(), seen.as_str()),
-    })
 }
 
 /// `namespace/workload`, with the pod where the workload's pods differ.
@@ -117,7 +118,7 @@ fn accepts_view(accepts: &Accepts) -> AcceptsView {
     AcceptsView { mode: accepts.mode.as_str(), decided_by: accepts.decided_by.clone(), layers: accepts.layers.clone() }
 }
 
-fn endpoint_view(endpoint: &Endpoint) -> EndpointView {
+fn endpoint_view(endpoint: &Endpoint, programmed: Option<&EndpointTold>) -> EndpointView {
     EndpointView {
         namespace: endpoint.namespace.clone(),
         pod: endpoint.pod.clone(),
@@ -129,7 +130,7 @@ fn endpoint_view(endpoint: &Endpoint) -> EndpointView {
         accepts: accepts_view(&endpoint.accepts),
         intent: endpoint.outcome,
         tcp: endpoint.tcp.filter(|tcp| *tcp != endpoint.outcome),
-        programmed: unseen_view(&Unseen::NotRequested),
+        programmed: told::endpoint(programmed),
         observed: unseen_view(&Unseen::ThroughService),
     }
 }
@@ -195,6 +196,6 @@ fn error_body(transfer: &Transfer) -> Option<String> {
     Some(line.chars().take(200).collect())
 }
 
-fn unseen_view(why: &Unseen) -> UnseenView {
+pub(crate) fn unseen_view(why: &Unseen) -> UnseenView {
     UnseenView { unseen: why.code(), detail: why.detail().map(str::to_owned) }
 }

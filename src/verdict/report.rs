@@ -8,6 +8,10 @@ use crate::model::derivation::{PolicyRef, Step};
 use crate::model::evidence::FailedLook;
 use crate::model::wire::{Outcome, Wire};
 use crate::model::workload::ProxyKind;
+pub use crate::verdict::report::told::Gap;
+use crate::verdict::report::told::{EndpointToldView, ProgrammedView};
+
+pub mod told;
 
 /// One answer about a mesh.
 #[derive(Debug, Clone, Serialize)]
@@ -107,7 +111,7 @@ pub struct Pair {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp: Option<IntentView>,
     /// What the proxies were told.
-    pub programmed: UnseenView,
+    pub programmed: ProgrammedView,
     /// What went over the wire.
     pub observed: ObservedView,
     /// What decides.
@@ -116,6 +120,9 @@ pub struct Pair {
     pub responsible: Vec<PolicyRef>,
     /// Where the witnesses disagree.
     pub gaps: Vec<Gap>,
+    /// Where they disagree because a policy changed less than a minute before: no gap yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub being_pushed: Vec<Gap>,
     /// Ids of the findings about this pair.
     pub findings: Vec<String>,
 }
@@ -202,7 +209,7 @@ pub struct EndpointView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp: Option<Outcome>,
     /// What its proxy was told.
-    pub programmed: UnseenView,
+    pub programmed: EndpointToldView,
     /// What was seen of it.
     pub observed: UnseenView,
 }
@@ -314,16 +321,6 @@ pub enum PeerView {
         /// `no-answer`, `not-echoed`, `plaintext`, `not-http`, ...
         absent: &'static str,
     },
-}
-
-/// A disagreement between witnesses.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Gap {
-    /// `client`, `server` or `wire`.
-    pub at: &'static str,
-    /// What disagrees, in words.
-    pub what: String,
 }
 
 /// How bad a finding is.

@@ -40,7 +40,7 @@ pub fn findings(pairs: &[Pair]) -> Vec<Finding> {
 /// What is worth telling about a pair: code, key of the cause, the objects that cause it.
 fn concerns(pair: &Pair) -> Vec<(Code, String, Vec<PolicyRef>)> {
     let mut found = Vec::new();
-    if !pair.gaps.is_empty() {
+    if pair.gaps.iter().any(|gap| gap.at == "unproven") {
         found.push((Code::WireDisagreesWithPolicy, server_key(pair), vec![pair.decided_by.clone()]));
     }
     if pair.conflict {
@@ -98,7 +98,16 @@ fn put_into_words(id: String, cause: &Cause<'_>) -> Finding {
         | Code::ServicePortInPortLevel
         | Code::PortOfNoWorkload
         | Code::SelectsNothing
-        | Code::HostNamesNothing => names(),
+        | Code::HostNamesNothing
+        // Told proxy by proxy.
+        | Code::ClientNotGiven
+        | Code::ServerNotGiven
+        | Code::ProxiesBypassed
+        | Code::UpdateRejected
+        | Code::CertificateInvalid
+        | Code::RootsDiffer
+        | Code::SecretsMissing
+        | Code::NotWrittenByIstio => names(),
         Code::WireDisagreesWithPolicy => {
             format!(
                 "{}: {} ({pairs})",

@@ -7,6 +7,7 @@ use kubectl_mtls::model::derivation::{Layer, PolicyKind, PolicyRef};
 use kubectl_mtls::model::wire::{Outcome, Why, Wire};
 use kubectl_mtls::model::workload::ProxyKind;
 use kubectl_mtls::print::{Format, Style, print};
+use kubectl_mtls::verdict::report::told::{EndpointToldView, ProgrammedView};
 use kubectl_mtls::verdict::report::{
     AcceptsView, ClientView, EndpointView, Finding, IntentView, MeshView, ObservedView, OneOrMany, OriginatesView,
     Pair, PeerView, Report, RevisionView, SeenView, ServerView, Severity, Summary, UnseenView,
@@ -80,11 +81,12 @@ pub(super) fn pair(client: (&str, &str), server: (&str, &str)) -> Pair {
             because: "plaintext to a pod without sidecar".to_owned(),
         },
         tcp: None,
-        programmed: UnseenView { unseen: "not-requested", detail: None },
+        programmed: ProgrammedView::Unseen(UnseenView { unseen: "not-requested", detail: None }),
         observed: ObservedView::Unseen(UnseenView { unseen: "not-requested", detail: None }),
         decided_by: no_sidecar,
         responsible: Vec::new(),
         gaps: Vec::new(),
+        being_pushed: Vec::new(),
         findings: Vec::new(),
     }
 }
@@ -105,7 +107,7 @@ pub(super) fn endpoint(server: (&str, &str), mode: &'static str, outcome: Outcom
         },
         intent: outcome,
         tcp: None,
-        programmed: UnseenView { unseen: "not-requested", detail: None },
+        programmed: EndpointToldView::Unseen(UnseenView { unseen: "not-requested", detail: None }),
         observed: UnseenView { unseen: "through-service", detail: None },
     }
 }

@@ -274,7 +274,7 @@ fn sixty() -> Report {
                 pair.originates.mode = "DISABLE";
             }
             10..13 => pair.originates.mode = "NO_PROXY",
-            20 => pair.gaps.push(Gap { at: "client", what: "the proxy lacks the rule".to_owned() }),
+            20 => pair.gaps.push(Gap::new("client", "the proxy lacks the rule")),
             _ => {}
         }
     }

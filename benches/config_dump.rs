@@ -1,0 +1,141 @@
+//! A large config_dump, read in memory and as a stream, with the peak memory of a process that does nothing else.
+//!
+//! `cargo bench --bench config_dump`; with a peer beside it where `ISTIOCTL` names one. The dump is made here, 100 MB in the
+//! shape of a large mesh's proxy, or taken from `CONFIG_DUMP`.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a measurement prints, and one that cannot be made has failed"
+)]
+
+#[path = "config_dump/generate.rs"]
+mod generate;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use kubectl_mtls::model::proxy_answers::{AdminEndpoint, Answer, ProxyAnswers};
+use kubectl_mtls::programmed::proxy::{Proxy, Wanted};
+
+const MEGABYTES: usize = 100;
+const RUNS: usize = 5;
+/// The service that is looked for.
+const HOST: &str = "svc-8.team-8.svc.cluster.local";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--measure") {
+        let [how, path] = arguments.get(at + 1..at + 3).and_then(|pair| pair.try_into().ok()).expect("how and what");
+        measure(how, Path::new(path));
+        return ExitCode::SUCCESS;
+    }
+    let given = std::env::var_os("CONFIG_DUMP").map(PathBuf::from);
+    let made = std::env::temp_dir().join(format!("kubectl-mtls-config-dump-{}.json", std::process::id()));
+    let path = given.clone().unwrap_or_else(|| {
+        generate::write(File::create(&made).expect("a temporary file"), MEGABYTES * 1_000_000).expect("it is written");
+        made.clone()
+    });
+    let size = std::fs::metadata(&path).expect("the dump").len();
+    println!("config_dump of {:.1} MB, {} runs each, the median", mega(size), RUNS);
+    let all = [
+        run("memory, everything", "memory-all", &path),
+        run("memory, one service", "memory-one", &path),
+        run("stream, one service", "stream-one", &path),
+        run("stream, everything", "stream-all", &path),
+    ];
+    let peer = peer(&path);
+    if given.is_none() {
+        std::fs::remove_file(&made).expect("the temporary file goes");
+    }
+    let input = mega(size);
+    let one = |at: usize| all.get(at).copied().unwrap_or_default();
+    let mut kept = true;
+    kept &= limit("above the input in memory, everything (MB)", one(0).peak - input, 20.0);
+    kept &= limit("in all when streaming one service (MB)", one(2).peak, 8.0);
+    if let Some(peer) = peer {
+        kept &= limit("memory as a share of the peer's time (%)", 100.0 * one(0).seconds / peer, 10.0);
+        kept &= limit("stream as a share of the peer's time (%)", 100.0 * one(2).seconds / peer, 20.0);
+    }
+    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What one way to read costs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost {
+    seconds: f64,
+    /// Megabytes.
+    peak: f64,
+}
+
+fn limit(what: &str, measured: f64, limit: f64) -> bool {
+    let kept = measured <= limit;
+    println!("{what:<52} {measured:>8.1}   limit {limit:>6.0}   {}", if kept { "kept" } else { "MISSED" });
+    kept
+}
+
+#[expect(clippy::cast_precision_loss, reason = "megabytes to one digit")]
+fn mega(bytes: u64) -> f64 {
+    bytes as f64 / 1_000_000.0
+}
+
+/// Runs a measurement in processes of its own.
+fn run(what: &str, how: &str, path: &Path) -> Cost {
+    let own = std::env::current_exe().expect("this program");
+    let mut costs: Vec<Cost> = (0..RUNS)
+        .map(|_| {
+            let output = Command::new(&own).arg("--measure").arg(how).arg(path).output().expect("it runs");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let mut numbers = text.split_whitespace().map(|number| number.parse().expect("numbers"));
+            Cost { seconds: numbers.next().expect("seconds"), peak: numbers.next().expect("a peak") }
+        })
+        .collect();
+    costs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let cost = costs.get(RUNS / 2).copied().unwrap_or_default();
+    println!("{what:<52} {:>8.0} ms {:>8.1} MB at most", cost.seconds * 1000.0, cost.peak);
+    cost
+}
+
+/// In the process of its own: reads, and prints seconds and peak megabytes.
+fn measure(how: &str, path: &Path) {
+    let wanted = if how.ends_with("-one") { Wanted::hosts([HOST]) } else { Wanted::all() };
+    let began = Instant::now();
+    let proxy = if how.starts_with("stream") {
+        Proxy::stream("prod", "web-0", File::open(path).expect("the dump"), &wanted)
+    } else {
+        let body = std::fs::read(path).expect("the dump");
+        let answer = Answer { endpoint: AdminEndpoint::ConfigDump, query: String::new(), body };
+        Proxy::read(&ProxyAnswers { answers: vec![answer], ..ProxyAnswers::default() }, &wanted)
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    assert!(proxy.refusals.is_empty(), "{:?}", proxy.refusals);
+    assert!(how.ends_with("-all") == (proxy.clusters.len() > 1000), "{} clusters", proxy.clusters.len());
+    let status = std::fs::read_to_string("/proc/self/status").expect("a Linux /proc");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("VmHWM");
+    let kilobytes: f64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
+    println!("{seconds} {}", kilobytes * 1024.0 / 1_000_000.0);
+}
+
+/// Seconds of `istioctl proxy-config clusters -f`, the median.
+fn peer(path: &Path) -> Option<f64> {
+    let Some(istioctl) = std::env::var_os("ISTIOCTL") else {
+        println!("istioctl proxy-config clusters -f                    NOT RUN: ISTIOCTL names no program");
+        return None;
+    };
+    let mut times: Vec<f64> = (0..3)
+        .map(|_| {
+            let began = Instant::now();
+            let mut command = Command::new(&istioctl);
+            command.args(["proxy-config", "clusters", "--fqdn", HOST, "-o", "json", "-f"]).arg(path);
+            let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("istioctl runs");
+            assert!(status.success(), "istioctl reads it");
+            began.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    let median = times.get(1).copied();
+    println!("istioctl proxy-config clusters -f                    {:>8.0} ms", median.unwrap_or_default() * 1000.0);
+    median
+}

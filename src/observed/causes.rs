@@ -1,0 +1,302 @@
+//! From a symptom to the causes it is compatible with.
+//!
+//! curl's view alone is often ambiguous: exit 56 and `connection termination` are plaintext to STRICT, a rejected client
+//! certificate and a crashed application alike. What both proxies said (response flags, details, counters that grew) narrows
+//! it. Measured on Envoy 1.36 to 1.40; texts are matched by their words, never by BoringSSL's numbers.
+
+use std::collections::BTreeSet;
+
+use crate::model::evidence::Transfer;
+use crate::observed::signature::{Answerer, Ends, answerer};
+
+/// Why a request failed, or that it did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cause {
+    /// The application answered: whatever its status, the connection is well.
+    ApplicationAnswered,
+    /// The application closed the connection, or crashed.
+    ApplicationClosed,
+    /// The application does not speak HTTP.
+    ApplicationNotHttp,
+    /// The application took too long.
+    ApplicationSlow,
+    /// An AuthorizationPolicy denied it.
+    AuthorizationDenied,
+    /// `REGISTRY_ONLY` and a destination nobody knows.
+    BlockedByOutboundPolicy,
+    /// TLS without a client certificate where one is demanded.
+    ClientCertificateMissing,
+    /// The server does not accept the client's certificate.
+    ClientCertificateRejected,
+    /// The client's proxy has no certificate.
+    ClientSecretMissing,
+    /// TLS that is not Istio's, where no chain takes it.
+    ForeignTls,
+    /// The name is not known.
+    NameNotResolved,
+    /// There is no endpoint, or none that is healthy.
+    NoEndpoint,
+    /// The client's proxy has no route.
+    NoRoute,
+    /// Nothing listens at the address.
+    NothingListens,
+    /// A circuit breaker.
+    Overflow,
+    /// Plaintext where only mutual TLS is accepted.
+    PlaintextToMutualTls,
+    /// Plaintext to an application that serves TLS itself.
+    PlaintextToTlsApplication,
+    /// The client does not accept the server's certificate.
+    ServerCertificateRejected,
+    /// The server's proxy has no certificate.
+    ServerSecretMissing,
+    /// TLS where plaintext is expected: a port that is DISABLE, or no sidecar.
+    TlsToPlaintext,
+    /// No common version of TLS.
+    TlsVersion,
+    /// A token is missing or wrong.
+    TokenRejected,
+    /// No packet comes back.
+    Unreachable,
+}
+
+/// What proxies said of a request, beside curl's view: flags, details, transport failures, names of counters that grew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The client's proxy.
+    pub client: Vec<String>,
+    /// The server's proxy.
+    pub server: Vec<String>,
+}
+
+/// The causes a request's outcome is compatible with; never empty.
+#[must_use]
+pub fn of(transfer: &Transfer, ends: Ends, heard: &Heard) -> BTreeSet<Cause> {
+    let mut causes: BTreeSet<Cause> = seen(transfer, ends).iter().copied().collect();
+    for (words, rules) in [(&heard.client, &AT_CLIENT[..]), (&heard.server, &AT_SERVER[..])] {
+        for (needle, possible) in rules {
+            if words.iter().any(|word| word.contains(needle)) {
+                let left: BTreeSet<Cause> = causes.iter().copied().filter(|cause| possible.contains(cause)).collect();
+                // A word about another request of the same proxies narrows nothing.
+                if !left.is_empty() {
+                    causes = left;
+                }
+            }
+        }
+    }
+    causes
+}
+
+/// Whether TLS is to blame: told only where every cause left says the same.
+#[must_use]
+pub fn blames_tls(causes: &BTreeSet<Cause>) -> Option<bool> {
+    let mut each = causes.iter().map(|cause| cause.is_tls());
+    let first = each.next()?;
+    each.all(|other| other == first).then_some(first)
+}
+
+use Cause::{
+    ApplicationAnswered, ApplicationClosed, ApplicationNotHttp, ApplicationSlow, AuthorizationDenied,
+    BlockedByOutboundPolicy, ClientCertificateMissing, ClientCertificateRejected, ClientSecretMissing, ForeignTls,
+    NameNotResolved, NoEndpoint, NoRoute, NothingListens, Overflow, PlaintextToMutualTls, PlaintextToTlsApplication,
+    ServerCertificateRejected, ServerSecretMissing, TlsToPlaintext, TlsVersion, TokenRejected, Unreachable,
+};
+
+/// A connection that was closed after it stood: curl's 16, 52, 55 and 56 are one race on a fast network.
+const CLOSED: &[Cause] = &[
+    PlaintextToMutualTls,
+    PlaintextToTlsApplication,
+    ClientCertificateMissing,
+    ClientCertificateRejected,
+    ForeignTls,
+    TlsToPlaintext,
+    ServerSecretMissing,
+    AuthorizationDenied,
+    ApplicationClosed,
+];
+
+/// A handshake of the caller's own that failed.
+const HANDSHAKE: &[Cause] =
+    &[ForeignTls, TlsToPlaintext, TlsVersion, ServerSecretMissing, ClientCertificateRejected, ApplicationClosed];
+
+/// The client's proxy lost a connection that stood.
+const TERMINATED: &[Cause] = &[
+    PlaintextToMutualTls,
+    PlaintextToTlsApplication,
+    ClientCertificateMissing,
+    ClientCertificateRejected,
+    ApplicationClosed,
+];
+
+/// The client's proxy did not get a connection, and does not say why.
+const UNCONNECTED: &[Cause] = &[
+    TlsToPlaintext,
+    ForeignTls,
+    ServerCertificateRejected,
+    ClientSecretMissing,
+    ServerSecretMissing,
+    NothingListens,
+    ApplicationClosed,
+];
+
+/// What a word of the client's proxy leaves.
+const AT_CLIENT: [(&str, &[Cause]); 12] = [
+    ("WRONG_VERSION_NUMBER", &[TlsToPlaintext]),
+    ("CERTIFICATE_VERIFY_FAILED", &[ServerCertificateRejected]),
+    ("ssl.fail_verify", &[ServerCertificateRejected]),
+    ("Secret_is_not_supplied", &[ClientSecretMissing]),
+    ("Connection_refused", &[NothingListens]),
+    ("Connection_reset_by_peer", &[ForeignTls, ServerSecretMissing, TlsToPlaintext, ApplicationClosed]),
+    ("{connection_termination}", TERMINATED),
+    ("{overflow}", &[Overflow]),
+    ("response_timeout", &[ApplicationSlow]),
+    ("connection_timeout", &[Unreachable, TlsToPlaintext]),
+    ("protocol_error", &[ApplicationNotHttp]),
+    ("no_healthy_upstream", &[NoEndpoint]),
+];
+
+/// What a word of the server's proxy leaves.
+const AT_SERVER: [(&str, &[Cause]); 11] = [
+    ("filter_chain_not_found", &[PlaintextToMutualTls, ForeignTls, TlsVersion]),
+    ("no_filter_chain_match", &[PlaintextToMutualTls, ForeignTls, TlsVersion]),
+    ("PEER_DID_NOT_RETURN_A_CERTIFICATE", &[ClientCertificateMissing]),
+    ("fail_verify_no_cert", &[ClientCertificateMissing]),
+    ("CERTIFICATE_VERIFY_FAILED", &[ClientCertificateRejected]),
+    ("ssl.fail_verify_error", &[ClientCertificateRejected]),
+    ("ssl.fail_verify_san", &[ClientCertificateRejected]),
+    ("Secret_is_not_supplied", &[ServerSecretMissing]),
+    ("rbac_access_denied", &[AuthorizationDenied]),
+    ("jwt_authn_access_denied", &[TokenRejected]),
+    ("Connection_refused", &[NothingListens]),
+];
+
+/// What curl's view alone is compatible with.
+fn seen(transfer: &Transfer, ends: Ends) -> &'static [Cause] {
+    match answerer(transfer, ends) {
+        Answerer::Nobody => by_exit(transfer.exit),
+        Answerer::ClientProxy => by_client_proxy(transfer),
+        Answerer::ServerProxy | Answerer::ServerSide => by_server_side(transfer),
+        Answerer::Application => &[ApplicationAnswered],
+    }
+}
+
+fn by_exit(exit: u8) -> &'static [Cause] {
+    match exit {
+        1 | 8 => &[ApplicationNotHttp],
+        6 => &[NameNotResolved],
+        7 => &[NothingListens],
+        // TLS bytes that reach an application may leave it waiting for the end of a request.
+        28 => &[ApplicationSlow, Unreachable, TlsToPlaintext],
+        35 => HANDSHAKE,
+        60 => &[ServerCertificateRejected],
+        _ => CLOSED,
+    }
+}
+
+/// Envoy: `source/common/http/utility.cc` and the router's local replies.
+fn by_client_proxy(transfer: &Transfer) -> &'static [Cause] {
+    let body = transfer.body.as_str();
+    let says = |text: &str| body.contains(text);
+    match transfer.http.as_str() {
+        "404" if body.is_empty() => &[NoRoute],
+        "502" if body.is_empty() => &[BlockedByOutboundPolicy],
+        "503" if body.is_empty() => &[NoEndpoint, NoRoute],
+        "504" => &[ApplicationSlow],
+        _ if says("RBAC: access denied") => &[AuthorizationDenied],
+        _ if says("WRONG_VERSION_NUMBER") => &[TlsToPlaintext],
+        _ if says("CERTIFICATE_VERIFY_FAILED") => &[ServerCertificateRejected],
+        _ if says("Secret is not supplied") => &[ClientSecretMissing],
+        _ if says("Connection refused") => &[NothingListens],
+        _ if says("Connection reset by peer") => &[ForeignTls, ServerSecretMissing, TlsToPlaintext, ApplicationClosed],
+        _ if says("connection termination") => TERMINATED,
+        _ if says("connection timeout") => &[Unreachable, TlsToPlaintext],
+        _ if says("connection failure") => UNCONNECTED,
+        _ if says("protocol error") => &[ApplicationNotHttp],
+        _ if says("overflow") => &[Overflow],
+        _ if says("no healthy upstream") => &[NoEndpoint],
+        _ => &[ApplicationAnswered, NoRoute],
+    }
+}
+
+/// The connection between the proxies is well; what failed is behind it.
+fn by_server_side(transfer: &Transfer) -> &'static [Cause] {
+    let body = transfer.body.as_str();
+    let says = |text: &str| body.contains(text);
+    match transfer.http.as_str() {
+        "403" if says("RBAC: access denied") => &[AuthorizationDenied],
+        "401" if says("Jwt") => &[TokenRejected],
+        "502" | "503" | "504" if says("upstream connect error") => match () {
+            () if says("connection termination") => &[ApplicationClosed, PlaintextToTlsApplication],
+            () if says("connection timeout") => &[Unreachable],
+            () if says("connection failure") => &[NothingListens],
+            () if says("protocol error") => &[ApplicationNotHttp],
+            () => &[ApplicationClosed, ApplicationNotHttp, NothingListens, Overflow, Unreachable],
+        },
+        "504" if says("upstream request timeout") => &[ApplicationSlow],
+        _ => &[ApplicationAnswered],
+    }
+}
+
+// === impl Cause ===
+
+impl Cause {
+    /// Whether it is about TLS.
+    #[must_use]
+    pub fn is_tls(self) -> bool {
+        match self {
+            Self::ClientCertificateMissing
+            | Self::ClientCertificateRejected
+            | Self::ClientSecretMissing
+            | Self::ForeignTls
+            | Self::PlaintextToMutualTls
+            | Self::PlaintextToTlsApplication
+            | Self::ServerCertificateRejected
+            | Self::ServerSecretMissing
+            | Self::TlsToPlaintext
+            | Self::TlsVersion => true,
+            Self::ApplicationAnswered
+            | Self::ApplicationClosed
+            | Self::ApplicationNotHttp
+            | Self::ApplicationSlow
+            | Self::AuthorizationDenied
+            | Self::BlockedByOutboundPolicy
+            | Self::NameNotResolved
+            | Self::NoEndpoint
+            | Self::NoRoute
+            | Self::NothingListens
+            | Self::Overflow
+            | Self::TokenRejected
+            | Self::Unreachable => false,
+        }
+    }
+
+    /// The report's code.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ApplicationAnswered => "application-answered",
+            Self::ApplicationClosed => "application-closed",
+            Self::ApplicationNotHttp => "application-not-http",
+            Self::ApplicationSlow => "application-slow",
+            Self::AuthorizationDenied => "authorization-denied",
+            Self::BlockedByOutboundPolicy => "blocked-by-outbound-policy",
+            Self::ClientCertificateMissing => "client-certificate-missing",
+            Self::ClientCertificateRejected => "client-certificate-rejected",
+            Self::ClientSecretMissing => "client-secret-missing",
+            Self::ForeignTls => "foreign-tls",
+            Self::NameNotResolved => "name-not-resolved",
+            Self::NoEndpoint => "no-endpoint",
+            Self::NoRoute => "no-route",
+            Self::NothingListens => "nothing-listens",
+            Self::Overflow => "overflow",
+            Self::PlaintextToMutualTls => "plaintext-to-mutual-tls",
+            Self::PlaintextToTlsApplication => "plaintext-to-tls-application",
+            Self::ServerCertificateRejected => "server-certificate-rejected",
+            Self::ServerSecretMissing => "server-secret-missing",
+            Self::TlsToPlaintext => "tls-to-plaintext",
+            Self::TlsVersion => "tls-version",
+            Self::TokenRejected => "token-rejected",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The client side: what its proxy was told to send to a service port.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::envoy::cluster::{Cluster, ClusterEntry};
+use crate::envoy::endpoint::LoadAssignment;
+use crate::envoy::metadata::ConfigPath;
+use crate::envoy::tls::{TlsContext, TransportSocket};
+use crate::model::derivation::{Layer, PolicyKind, PolicyRef};
+use crate::model::pair::{Endpoint, OriginKind, OriginMode, Route, ServerRef};
+use crate::model::tls::{ClientCertificate, ServerValidation, UpstreamTls};
+use crate::model::wire::{Sends, Why};
+use crate::programmed::leads::{self, Leads, Led};
+use crate::programmed::proxy::{Kept, Proxy};
+use crate::programmed::sds;
+use crate::programmed::told::{Evidence, Originates};
+
+/// What a transport socket puts on the wire.
+enum Socket {
+    Raw,
+    Tls(Box<UpstreamTls>),
+    /// Not one that istiod writes for services.
+    Odd(String),
+}
+
+/// What a client's proxy was told to send; `Err` says why it cannot be told.
+pub fn read(proxy: &Proxy, server: &ServerRef, endpoints: &[Endpoint]) -> Result<Originates, String> {
+    let led = leads::follow(proxy, server);
+    let named = format!("outbound|{}||{}", server.port, server.host);
+    let cluster = match &led.leads {
+        Leads::Clusters(clusters) => clusters.first().cloned().unwrap_or(named),
+        Leads::Passthrough => return Ok(elsewhere(led, Route::Passthrough, None, endpoints)),
+        Leads::BlackHole => return Ok(elsewhere(led, Route::BlackHole, Some(Why::BlockedByOutboundPolicy), endpoints)),
+        Leads::NoRoute | Leads::Answers(_) => return Ok(elsewhere(led, Route::Direct, Some(Why::NoRoute), endpoints)),
+        Leads::NotRead => named,
+    };
+    if let Some(kept) = proxy.clusters.get(&cluster) {
+        return Ok(by_cluster(proxy, kept, led, endpoints));
+    }
+    if let Some(kept) = proxy.warming_clusters.get(&cluster) {
+        let evidence = proxy.evidence(kept, "/cluster", "the cluster waits for its secrets and takes no traffic");
+        let mut told = by_cluster(proxy, kept, led, endpoints);
+        told.refuses = Some(Why::NoCluster);
+        told.evidence.push(evidence);
+        return Ok(told);
+    }
+    match (leads::clusters_are_known(proxy), led.leads == Leads::NotRead) {
+        (true, false) => Ok(elsewhere(led, Route::Direct, Some(Why::NoCluster), endpoints)),
+        // Neither route nor cluster: the proxy does not know the service, and passes it through or not.
+        (true, true) => Ok(unknown_service(proxy, led, endpoints)),
+        (false, _) => Err(proxy.refused().unwrap_or_else(|| format!("its answers have no cluster {cluster}"))),
+    }
+}
+
+/// A service that the proxy has nothing about; its `virtualOutbound` was not read, but `PassthroughCluster` always exists,
+/// so that only the listener or the routes could tell. Istio's default is to pass through.
+fn unknown_service(proxy: &Proxy, led: Led, endpoints: &[Endpoint]) -> Originates {
+    let blocks = proxy.routes.values().flat_map(|kept| &kept.value.route_config.virtual_hosts);
+    let blocks = blocks.into_iter().any(|host| host.name == "block_all");
+    if blocks {
+        return elsewhere(led, Route::BlackHole, Some(Why::BlockedByOutboundPolicy), endpoints);
+    }
+    elsewhere(led, Route::Passthrough, None, endpoints)
+}
+
+/// A call that leaves by no cluster of the service's.
+fn elsewhere(led: Led, route: Route, refuses: Option<Why>, endpoints: &[Endpoint]) -> Originates {
+    let sends = if refuses.is_some() { None } else { Some(Sends::Plaintext) };
+    Originates {
+        kind: OriginKind::Plaintext,
+        mode: OriginMode::Auto,
+        route,
+        refuses,
+        tls: None,
+        sends: endpoints.iter().map(|_| sends).collect(),
+        alpn_filter: led.alpn_filter,
+        named: None,
+        routed_by: led.by,
+        by_label: false,
+        changed: None,
+        evidence: led.evidence,
+        odd: led.conditional,
+    }
+}
+
+fn by_cluster(proxy: &Proxy, kept: &Kept<ClusterEntry>, led: Led, endpoints: &[Endpoint]) -> Originates {
+    let cluster = &kept.value.cluster;
+    let listed = metadata_of_endpoints(proxy, cluster);
+    let original_dst = cluster.kind == "ORIGINAL_DST";
+    let mut odd = led.conditional;
+    let mut tls = None;
+    let mut by_label = false;
+    let mut sends = Vec::new();
+    for endpoint in endpoints {
+        let told = endpoint.address.and_then(|address| listed.get(&(address, endpoint.port.0)).copied());
+        by_label |= told.is_none() && !original_dst && !cluster.transport_socket_matches.is_empty();
+        let labelled = label(endpoint.marked);
+        let metadata = told.unwrap_or(&labelled);
+        let (place, socket) = socket(cluster, metadata);
+        sends.push(match socket {
+            Socket::Raw => Some(Sends::Plaintext),
+            Socket::Tls(context) => {
+                let sent = what(&context);
+                tls.get_or_insert(*context);
+                Some(sent)
+            }
+            Socket::Odd(what) => {
+                push_once(&mut odd, proxy.evidence(kept, &format!("/cluster{place}"), what));
+                None
+            }
+        });
+    }
+    let kept_alpn = cluster.metadata.filter_metadata.istio.alpn_override.as_deref() == Some("false");
+    let tls = tls.or_else(|| any_tls(cluster)).map(|tls| UpstreamTls { alpn_override: !kept_alpn, ..tls });
+    let rule = named_rule(cluster);
+    let mut evidence = led.evidence;
+    evidence.push(proxy.evidence(kept, "/cluster", words(cluster, rule.as_ref())));
+    if listed.is_empty() && by_label {
+        evidence.push(proxy.evidence(
+            kept,
+            "/cluster",
+            "the proxy's endpoints were not read: pods' labels tell which socket is used",
+        ));
+    }
+    Originates {
+        kind: kind(&sends, endpoints),
+        mode: mode(cluster, tls.as_ref()),
+        route: Route::Cluster(cluster.name.clone()),
+        refuses: None,
+        tls,
+        sends,
+        alpn_filter: led.alpn_filter,
+        named: rule,
+        routed_by: led.by,
+        by_label,
+        changed: kept.value.last_updated.as_deref().and_then(|at| at.parse().ok()),
+        evidence,
+        odd,
+    }
+}
+
+fn push_once(list: &mut Vec<Evidence>, evidence: Evidence) {
+    if !list.contains(&evidence) {
+        list.push(evidence);
+    }
+}
+
+/// `envoy.transport_socket_match` of every endpoint that the proxy lists.
+fn metadata_of_endpoints<'p>(
+    proxy: &'p Proxy,
+    cluster: &'p Cluster,
+) -> BTreeMap<(IpAddr, u16), &'p BTreeMap<String, Value>> {
+    let dynamic = proxy.endpoints.get(&cluster.name).map(|kept| &kept.value.endpoint_config);
+    let hosts = dynamic.or(cluster.load_assignment.as_ref()).into_iter().flat_map(LoadAssignment::hosts);
+    hosts
+        .filter_map(|(address, endpoint)| {
+            let key = (address.address.parse().ok()?, address.port_value?);
+            Some((key, &endpoint.metadata.filter_metadata.socket_match))
+        })
+        .collect()
+}
+
+/// What istiod would have noted for an endpoint, by its pod's label.
+fn label(marked: Option<bool>) -> BTreeMap<String, Value> {
+    if marked == Some(true) { BTreeMap::from([("tlsMode".to_owned(), Value::from("istio"))]) } else { BTreeMap::new() }
+}
+
+/// The socket that an endpoint with this metadata gets, and its place below the cluster.
+fn socket(cluster: &Cluster, metadata: &BTreeMap<String, Value>) -> (String, Socket) {
+    if cluster.transport_socket_matcher.is_some() {
+        let what = "the socket is picked by a matcher, which istiod does not write".to_owned();
+        return ("/transport_socket_matcher".to_owned(), Socket::Odd(what));
+    }
+    let matching = cluster.transport_socket_matches.iter().enumerate().find(|(_, one)| one.applies_to(metadata));
+    match (matching, &cluster.transport_socket) {
+        (Some((at, found)), _) => (format!("/transport_socket_matches/{at}"), meaning(&found.transport_socket)),
+        (None, Some(own)) => ("/transport_socket".to_owned(), meaning(own)),
+        (None, None) => (String::new(), Socket::Raw),
+    }
+}
+
+fn meaning(socket: &TransportSocket) -> Socket {
+    if socket.is_raw() {
+        return Socket::Raw;
+    }
+    if !socket.is_tls() {
+        return Socket::Odd(format!("transport socket `{}`", socket.name));
+    }
+    match upstream(&socket.typed_config) {
+        Ok(tls) => Socket::Tls(Box::new(tls)),
+        Err(what) => Socket::Odd(what),
+    }
+}
+
+fn upstream(context: &TlsContext) -> Result<UpstreamTls, String> {
+    let common = &context.common_tls_context;
+    let (subject_alt_names, other) = sds::names(common);
+    if let Some(other) = other.first() {
+        return Err(format!("the server's name is matched by {other}"));
+    }
+    Ok(UpstreamTls {
+        sni: Some(context.sni.clone()).filter(|sni| !sni.is_empty()),
+        subject_alt_names,
+        alpn: common.alpn_protocols.clone(),
+        certificate: sds::certificate(common)?,
+        validation: sds::validation(common)?,
+        alpn_override: true,
+    })
+}
+
+fn what(tls: &UpstreamTls) -> Sends {
+    match (&tls.certificate, &tls.validation) {
+        (ClientCertificate::None, _) => Sends::Tls,
+        (ClientCertificate::Workload, ServerValidation::MeshRoot) => Sends::MutualTls,
+        (
+            ClientCertificate::Workload,
+            ServerValidation::Skip | ServerValidation::System | ServerValidation::File(_) | ServerValidation::Secret(_),
+        )
+        | (ClientCertificate::Files { .. } | ClientCertificate::Secret(_), _) => Sends::TlsClientCert,
+    }
+}
+
+/// The TLS context of a cluster none of whose endpoints uses it now.
+fn any_tls(cluster: &Cluster) -> Option<UpstreamTls> {
+    let matches = cluster.transport_socket_matches.iter().map(|one| &one.transport_socket);
+    let context = matches.chain(&cluster.transport_socket).find(|socket| socket.is_tls())?;
+    upstream(&context.typed_config).ok()
+}
+
+/// The DestinationRule that the cluster's metadata names; where it stands in the order of layers is not told.
+fn named_rule(cluster: &Cluster) -> Option<PolicyRef> {
+    let path = ConfigPath::parse(cluster.metadata.filter_metadata.istio.config.as_deref()?)?;
+    (path.kind == "destination-rule").then(|| PolicyRef {
+        layer: Layer::TrafficPolicy,
+        namespace: Some(path.namespace),
+        name: Some(path.name),
+        ..PolicyRef::default_of(PolicyKind::DestinationRule)
+    })
+}
+
+fn kind(sends: &[Option<Sends>], endpoints: &[Endpoint]) -> OriginKind {
+    let counted = sends.iter().zip(endpoints).filter(|(_, endpoint)| !endpoint.is_self);
+    let mut kinds: Vec<Sends> = counted.filter_map(|(sends, _)| *sends).collect();
+    kinds.dedup();
+    match kinds.as_slice() {
+        [] | [Sends::Plaintext] => OriginKind::Plaintext,
+        [Sends::MutualTls] => OriginKind::MutualTls,
+        [Sends::Tls] => OriginKind::Tls,
+        [Sends::TlsClientCert] => OriginKind::TlsClientCert,
+        [_, _, ..] => OriginKind::Mixed,
+    }
+}
+
+/// The mode of Istio's that makes such a cluster.
+///
+/// A cluster without TLS is automatic where no rule is named, and `DISABLE` where one is: a rule that sets no TLS leaves the
+/// automatic sockets in place unless every server is set to `DISABLE`.
+fn mode(cluster: &Cluster, tls: Option<&UpstreamTls>) -> OriginMode {
+    let automatic = cluster.transport_socket_matches.iter().any(|one| one.matches.contains_key("tlsMode"));
+    match (automatic, tls.map(what)) {
+        (true, _) => OriginMode::Auto,
+        (false, Some(Sends::MutualTls)) => OriginMode::IstioMutual,
+        (false, Some(Sends::Tls)) => OriginMode::Simple,
+        (false, Some(Sends::TlsClientCert)) => OriginMode::Mutual,
+        (false, None | Some(Sends::Plaintext)) if named_rule(cluster).is_some() => OriginMode::Disable,
+        (false, None | Some(Sends::Plaintext)) => OriginMode::Auto,
+    }
+}
+
+fn words(cluster: &Cluster, rule: Option<&PolicyRef>) -> String {
+    let tls = match (cluster.transport_socket_matches.len(), &cluster.transport_socket) {
+        (0, None) => "no TLS".to_owned(),
+        (0, Some(socket)) if socket.is_tls() => "TLS to every endpoint".to_owned(),
+        (0, Some(socket)) => format!("transport socket {}", socket.name),
+        (_, _) => "TLS to endpoints marked tlsMode: istio".to_owned(),
+    };
+    let rule = rule.map(|rule| format!(", its metadata names {}", rule.short())).unwrap_or_default();
+    format!("cluster {}: {tls}{rule}", cluster.name)
+}

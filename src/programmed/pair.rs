@@ -1,0 +1,225 @@
+//! Both ends of a pair: what the proxies were told, and what follows.
+
+use std::sync::Arc;
+
+use crate::model::evidence::{Reading, Unseen};
+use crate::model::filter_chain::{Connection, Presents, meet};
+use crate::model::pair::{AcceptMode, ClientRef, Endpoint, OriginKind, OriginMode, PairIntent, Route, ServerRef};
+use crate::model::port::{Payload, PortClass, Protocol};
+use crate::model::tls::UpstreamTls;
+use crate::model::wire::{Outcome, Sends, Why, Wire};
+use crate::model::workload::ProxyKind;
+use crate::programmed::proxy::Proxy;
+use crate::programmed::told::{Accepts, EndpointTold, Originates, Programmed};
+use crate::programmed::{Proxies, certificates, inbound, outbound, troubles};
+
+const UNREAD: Outcome = Outcome { wire: Wire::Unknown, why: Why::NotReadable };
+
+/// What the proxies of a pair were told.
+pub(crate) fn told(proxies: &Proxies, client: &ClientRef, server: &ServerRef, intent: &PairIntent) -> Programmed {
+    let asked = if has_envoy(client.proxy) {
+        proxies.of(&client.namespace, &client.pod)
+    } else {
+        Reading::Unseen(Unseen::NoProxy)
+    };
+    let bare = intent.originates.mode == OriginMode::NoProxy;
+    let originates = match (&asked, bare, client.proxy) {
+        // No proxy, or one that never sees the call: nobody could tell it anything.
+        (_, _, ProxyKind::None) | (_, true, _) => Reading::Seen(untold(intent)),
+        (Reading::Seen(proxy), false, _) => match outbound::read(proxy, server, &intent.endpoints) {
+            Ok(originates) => Reading::Seen(originates),
+            Err(why) => Reading::Unseen(Unseen::Failed(why)),
+        },
+        (Reading::Unseen(why), false, _) => Reading::Unseen(why.clone()),
+    };
+    let mut found = Vec::new();
+    if let Reading::Seen(proxy) = &asked {
+        found.extend(troubles::of_client(proxy));
+    }
+    let mut read_at = seen(&asked).and_then(|proxy| proxy.read_at);
+    let mut endpoints = Vec::new();
+    for (at, endpoint) in intent.endpoints.iter().enumerate() {
+        let end = endpoint_proxy(proxies, endpoint);
+        if let Reading::Seen(proxy) = &end {
+            read_at = read_at.max(proxy.read_at);
+            for trouble in troubles::of_server(proxy, seen(&asked), seen_originates(&originates)) {
+                if !found.contains(&trouble) {
+                    found.push(trouble);
+                }
+            }
+        }
+        endpoints.push(one(&originates, at, endpoint, &end, server.protocol));
+    }
+    let outcome = over(&originates, &endpoints, &intent.endpoints, intent.outcome);
+    let client = match (originates, client.proxy) {
+        (Reading::Seen(told), ProxyKind::None)
+            if told.evidence.is_empty() && !any_accepts(&endpoints, &intent.endpoints) =>
+        {
+            // Two ends without a proxy: there is no second witness.
+            drop(told);
+            Reading::Unseen(Unseen::NoProxy)
+        }
+        (reading, _) => reading,
+    };
+    let outcome = if matches!(client, Reading::Unseen(_)) { UNREAD } else { outcome };
+    Programmed { client, endpoints, outcome, troubles: found, read_at }
+}
+
+fn any_accepts(endpoints: &[EndpointTold], wanted: &[Endpoint]) -> bool {
+    let seen = |(told, endpoint): (&EndpointTold, &Endpoint)| {
+        matches!(told.accepts, Reading::Seen(_)) && endpoint.accepts.mode != AcceptMode::NoProxy
+    };
+    endpoints.iter().zip(wanted).any(seen)
+}
+
+fn has_envoy(proxy: ProxyKind) -> bool {
+    match proxy {
+        ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint | ProxyKind::Unknown => true,
+        ProxyKind::None | ProxyKind::Ztunnel | ProxyKind::Proxyless => false,
+    }
+}
+
+fn seen(reading: &Reading<Arc<Proxy>>) -> Option<&Proxy> {
+    match reading {
+        Reading::Seen(proxy) => Some(proxy),
+        Reading::Unseen(_) => None,
+    }
+}
+
+fn seen_originates(reading: &Reading<Originates>) -> Option<&Originates> {
+    match reading {
+        Reading::Seen(originates) => Some(originates),
+        Reading::Unseen(_) => None,
+    }
+}
+
+/// What a client sends that nobody told anything: plaintext.
+fn untold(intent: &PairIntent) -> Originates {
+    Originates {
+        kind: OriginKind::Plaintext,
+        mode: OriginMode::NoProxy,
+        route: Route::Direct,
+        refuses: None,
+        tls: None,
+        sends: intent.endpoints.iter().map(|_| Some(Sends::Plaintext)).collect(),
+        alpn_filter: Some(false),
+        named: None,
+        routed_by: None,
+        by_label: false,
+        changed: None,
+        evidence: Vec::new(),
+        odd: Vec::new(),
+    }
+}
+
+fn endpoint_proxy(proxies: &Proxies, endpoint: &Endpoint) -> Reading<Arc<Proxy>> {
+    match (&endpoint.pod, has_envoy(endpoint.proxy), endpoint.accepts.mode) {
+        (None, ..) | (_, false, _) | (_, _, AcceptMode::NoProxy) => Reading::Unseen(Unseen::NoProxy),
+        (Some(pod), true, _) => proxies.of(&endpoint.namespace, pod),
+    }
+}
+
+/// One endpoint: what it accepts, what it gets, what follows.
+fn one(
+    originates: &Reading<Originates>,
+    at: usize,
+    endpoint: &Endpoint,
+    proxy: &Reading<Arc<Proxy>>,
+    protocol: Protocol,
+) -> EndpointTold {
+    let accepts = match proxy {
+        Reading::Seen(proxy) => match inbound::read(proxy, endpoint.port) {
+            Ok(accepts) => Reading::Seen(accepts),
+            Err(why) => Reading::Unseen(Unseen::Failed(why)),
+        },
+        Reading::Unseen(why) => Reading::Unseen(why.clone()),
+    };
+    let Some(told) = seen_originates(originates) else {
+        return EndpointTold { accepts, sends: None, outcome: UNREAD };
+    };
+    let sends = told.sends.get(at).copied().flatten();
+    let outcome = match (told.refuses, sends) {
+        (Some(why), _) => Outcome { wire: Wire::Refused, why },
+        (None, None) => UNREAD,
+        (None, Some(sends)) => arrive(told, sends, endpoint, &accepts, proxy, protocol),
+    };
+    EndpointTold { accepts, sends, outcome }
+}
+
+/// What becomes of a connection at an endpoint.
+fn arrive(
+    told: &Originates,
+    sends: Sends,
+    endpoint: &Endpoint,
+    accepts: &Reading<Accepts>,
+    proxy: &Reading<Arc<Proxy>>,
+    protocol: Protocol,
+) -> Outcome {
+    let met = match accepts {
+        Reading::Seen(accepts) if accepts.odd.is_empty() => {
+            Outcome::of(sends, Some(meet(&accepts.chains, endpoint.port, &connection(told, sends, protocol))))
+        }
+        Reading::Unseen(Unseen::NoProxy) if endpoint.pod.is_some() || sends != Sends::MutualTls => {
+            Outcome::of(sends, None)
+        }
+        Reading::Unseen(Unseen::NoProxy) => Outcome { wire: Wire::Depends, why: Why::OutsideTheMesh },
+        Reading::Seen(_) | Reading::Unseen(_) => UNREAD,
+    };
+    let expected = told.tls.as_ref().map(|tls| tls.subject_alt_names.as_slice()).unwrap_or_default();
+    let identity = seen(proxy).and_then(certificates::identity);
+    match identity {
+        Some(identity) if met.wire == Wire::MutualTls && !expected.is_empty() && !expected.contains(&identity) => {
+            Outcome { wire: Wire::Refused, why: Why::ServerIdentityNotExpected }
+        }
+        Some(_) | None => met,
+    }
+}
+
+/// How a connection looks to the server's listener.
+fn connection(told: &Originates, sends: Sends, protocol: Protocol) -> Connection<'_> {
+    let payload = match protocol.class() {
+        PortClass::Tcp => Payload::Tcp,
+        PortClass::Http | PortClass::Auto => Payload::Http,
+    };
+    let http2 = matches!(protocol, Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb);
+    let own: Vec<&str> = told.tls.iter().flat_map(|tls: &UpstreamTls| tls.alpn.iter().map(String::as_str)).collect();
+    let overridden = told.alpn_filter.unwrap_or(true) && told.tls.as_ref().is_some_and(|tls| tls.alpn_override);
+    let istio = if http2 { ["istio-h2", "istio", "h2"] } else { ["istio-http/1.1", "istio", "http/1.1"] };
+    let alpn = match (sends, payload) {
+        (Sends::Plaintext, Payload::Http) => vec![if http2 { "h2c" } else { "http/1.1" }],
+        (Sends::Plaintext, Payload::Tcp) => Vec::new(),
+        (_, Payload::Http) if overridden => istio.to_vec(),
+        // Envoy's own default for an HTTP/1.1 pool.
+        (_, Payload::Http) if own.is_empty() => vec!["http/1.1"],
+        (_, Payload::Http | Payload::Tcp) => own,
+    };
+    let presents = match sends {
+        Sends::Plaintext => Presents::Plaintext,
+        Sends::MutualTls => Presents::MeshCertificate,
+        Sends::Tls => Presents::NoCertificate,
+        Sends::TlsClientCert => Presents::ForeignCertificate,
+    };
+    Connection { presents, alpn, payload }
+}
+
+/// One outcome over the endpoints that count; unknown as soon as one of them is.
+fn over(originates: &Reading<Originates>, told: &[EndpointTold], endpoints: &[Endpoint], demanded: Outcome) -> Outcome {
+    let Reading::Seen(client) = originates else { return UNREAD };
+    let mut joint: Option<Outcome> = None;
+    for (told, _) in told.iter().zip(endpoints).filter(|(_, endpoint)| !endpoint.is_self) {
+        joint = Some(match joint {
+            None => told.outcome,
+            Some(held) if held.wire == Wire::Unknown || told.outcome.wire == Wire::Unknown => UNREAD,
+            Some(held) if held == told.outcome => held,
+            Some(held) if held.wire == told.outcome.wire => Outcome { why: Why::EndpointsDiffer, ..held },
+            Some(_) => Outcome { wire: Wire::Mixed, why: Why::EndpointsDiffer },
+        });
+    }
+    match (joint, client.refuses) {
+        (Some(joint), _) => joint,
+        (None, Some(why)) => Outcome { wire: Wire::Refused, why },
+        // Nothing to call: the proxies have nothing to add to that.
+        (None, None) if demanded.wire == Wire::None => demanded,
+        (None, None) => UNREAD,
+    }
+}

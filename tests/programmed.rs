@@ -1,0 +1,12 @@
+//! The second witness, against what real proxies were told.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a recording that cannot be read is a failed test"
+)]
+
+mod bad_input;
+mod cluster;
+mod kinds;
