@@ -1,4 +1,4 @@
-//! A large config_dump, read in memory and as a stream, with the peak memory of a process that does nothing else.
+//! A large `config_dump`, read in memory and as a stream, with the peak memory of a process that does nothing else.
 //!
 //! `cargo bench --bench config_dump`; with a peer beside it where `ISTIOCTL` names one. The dump is made here, 100 MB in the
 //! shape of a large mesh's proxy, or taken from `CONFIG_DUMP`.
@@ -28,8 +28,8 @@ const HOST: &str = "svc-8.team-8.svc.cluster.local";
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "--measure") {
-        let [how, path] = arguments.get(at + 1..at + 3).and_then(|pair| pair.try_into().ok()).expect("how and what");
-        measure(how, Path::new(path));
+        let argument = |place: usize| arguments.get(at + place).expect("how and what");
+        measure(argument(1), Path::new(argument(2)));
         return ExitCode::SUCCESS;
     }
     let given = std::env::var_os("CONFIG_DUMP").map(PathBuf::from);

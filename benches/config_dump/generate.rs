@@ -1,4 +1,4 @@
-//! A config_dump as a sidecar of a large mesh has it: 35 % clusters, 25 % endpoints, 25 % listeners, 14 % routes.
+//! A `config_dump` as a sidecar of a large mesh has it: 35 % clusters, 25 % endpoints, 25 % listeners, 14 % routes.
 
 use std::io::{self, Write};
 

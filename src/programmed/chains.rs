@@ -104,7 +104,7 @@ impl Read {
             || !wanted.source_ports.is_empty()
             || !wanted.source_type.is_empty();
         if narrow {
-            return self.odd(place, format!("chain {} is for some names or addresses only", chain.name));
+            return self.odd(place, narrowed(chain));
         }
         let transport = match wanted.transport_protocol.as_str() {
             "tls" => TransportMatch::Tls,
@@ -196,6 +196,25 @@ impl Read {
         }
         self.chains = both;
     }
+}
+
+/// A chain for some names or addresses only, as gateways have them.
+fn narrowed(chain: &Told) -> String {
+    let wanted = &chain.filter_chain_match;
+    let of = match wanted.server_names.as_slice() {
+        [] => "some addresses only".to_owned(),
+        names => format!("server names {}", names.join(" ")),
+    };
+    let tls = chain.transport_socket.as_ref().filter(|socket| socket.is_tls()).map(|socket| &socket.typed_config);
+    let ends = tls.map_or_else(String::new, |tls| {
+        let common = &tls.common_tls_context;
+        let asks = match (tls.require_client_certificate, common.roots()) {
+            (true, roots) => format!("a client certificate of {} demanded", roots.unwrap_or("roots of its own")),
+            (false, _) => "no client certificate demanded".to_owned(),
+        };
+        format!(", ends TLS with {}, {asks}", common.certificate().unwrap_or("a certificate of its own"))
+    });
+    format!("chain {} is for {of}{ends}", chain.name)
 }
 
 fn codec(chain: &Told) -> Option<Payload> {

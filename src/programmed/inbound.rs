@@ -45,7 +45,8 @@ pub fn read(proxy: &Proxy, port: WorkloadPort) -> Result<Accepts, String> {
 /// The listener that a connection to a port meets.
 ///
 /// Since Istio 1.10 `virtualInbound` has the chains of every port. Before, it hands connections to the listener of their
-/// original destination where there is one (`use_original_dst`) and keeps chains of its own for the rest.
+/// original destination where there is one (`use_original_dst`) and keeps chains of its own for the rest. A gateway has
+/// neither: its listeners are of the other direction and bound to the port itself.
 fn listener(proxy: &Proxy, port: WorkloadPort) -> Option<(&Kept<ListenerEntry>, ListenerState)> {
     let serving: Vec<_> = proxy.listeners.iter().filter_map(|kept| Some((kept, serving(&kept.value)?))).collect();
     let inbound = |state: &ListenerState| state.listener.traffic_direction == "INBOUND";
@@ -55,7 +56,8 @@ fn listener(proxy: &Proxy, port: WorkloadPort) -> Option<(&Kept<ListenerEntry>, 
     let exact = serving
         .iter()
         .find(|(_, state)| inbound(state) && state.listener.name != "virtualInbound" && bound(state) == Some(port.0));
-    exact.filter(|_| hands_over).or(whole).cloned()
+    let gateway = || serving.iter().find(|(_, state)| bound(state) == Some(port.0));
+    exact.filter(|_| hands_over).or(whole).or_else(gateway).cloned()
 }
 
 fn serving(entry: &ListenerEntry) -> Option<ListenerState> {

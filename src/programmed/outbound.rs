@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::envoy::cluster::{Cluster, ClusterEntry};
-use crate::envoy::endpoint::LoadAssignment;
 use crate::envoy::metadata::ConfigPath;
 use crate::envoy::tls::{TlsContext, TransportSocket};
 use crate::model::derivation::{Layer, PolicyKind, PolicyRef};
@@ -30,19 +29,24 @@ enum Socket {
 pub fn read(proxy: &Proxy, server: &ServerRef, endpoints: &[Endpoint]) -> Result<Originates, String> {
     let led = leads::follow(proxy, server);
     let named = format!("outbound|{}||{}", server.port, server.host);
-    let cluster = match &led.leads {
-        Leads::Clusters(clusters) => clusters.first().cloned().unwrap_or(named),
+    let clusters = match &led.leads {
+        Leads::Clusters(clusters) if !clusters.is_empty() => clusters.clone(),
+        Leads::Clusters(_) | Leads::NotRead => vec![named],
         Leads::Passthrough => return Ok(elsewhere(led, Route::Passthrough, None, endpoints)),
         Leads::BlackHole => return Ok(elsewhere(led, Route::BlackHole, Some(Why::BlockedByOutboundPolicy), endpoints)),
-        Leads::NoRoute | Leads::Answers(_) => return Ok(elsewhere(led, Route::Direct, Some(Why::NoRoute), endpoints)),
-        Leads::NotRead => named,
+        Leads::NoRoute => return Ok(elsewhere(led, Route::Direct, Some(Why::NoRoute), endpoints)),
+        Leads::Answers(_) => return Ok(elsewhere(led, Route::Answered, Some(Why::AnsweredByClientProxy), endpoints)),
     };
-    if let Some(kept) = proxy.clusters.get(&cluster) {
-        return Ok(by_cluster(proxy, kept, led, endpoints));
+    let cluster = clusters.first().cloned().unwrap_or_default();
+    let held: Vec<&Kept<ClusterEntry>> = clusters.iter().filter_map(|name| proxy.clusters.get(name)).collect();
+    if held.len() == clusters.len()
+        && let Some((first, others)) = held.split_first()
+    {
+        return Ok(by_clusters(proxy, first, others, led, endpoints));
     }
     if let Some(kept) = proxy.warming_clusters.get(&cluster) {
         let evidence = proxy.evidence(kept, "/cluster", "the cluster waits for its secrets and takes no traffic");
-        let mut told = by_cluster(proxy, kept, led, endpoints);
+        let mut told = by_clusters(proxy, kept, &[], led, endpoints);
         told.refuses = Some(Why::NoCluster);
         told.evidence.push(evidence);
         return Ok(told);
@@ -86,59 +90,81 @@ fn elsewhere(led: Led, route: Route, refuses: Option<Why>, endpoints: &[Endpoint
     }
 }
 
-fn by_cluster(proxy: &Proxy, kept: &Kept<ClusterEntry>, led: Led, endpoints: &[Endpoint]) -> Originates {
-    let cluster = &kept.value.cluster;
-    let listed = metadata_of_endpoints(proxy, cluster);
-    let original_dst = cluster.kind == "ORIGINAL_DST";
-    let mut odd = led.conditional;
-    let mut tls = None;
-    let mut by_label = false;
-    let mut sends = Vec::new();
+/// What the clusters of a route put on the wire; more than one where a route splits its traffic.
+fn by_clusters(
+    proxy: &Proxy,
+    first: &Kept<ClusterEntry>,
+    others: &[&Kept<ClusterEntry>],
+    led: Led,
+    endpoints: &[Endpoint],
+) -> Originates {
+    let all = || std::iter::once(first).chain(others.iter().copied());
+    let mut wire = OnTheWire { odd: led.conditional, ..OnTheWire::default() };
     for endpoint in endpoints {
-        let told = endpoint.address.and_then(|address| listed.get(&(address, endpoint.port.0)).copied());
-        by_label |= told.is_none() && !original_dst && !cluster.transport_socket_matches.is_empty();
+        // Subsets have the endpoints of their own: the cluster that lists it sends to it.
+        let lists = |kept: &&Kept<ClusterEntry>| metadata_of(proxy, &kept.value.cluster, endpoint).is_some();
+        wire.send(proxy, all().find(lists).unwrap_or(first), endpoint);
+    }
+    let cluster = &first.value.cluster;
+    let kept_alpn = cluster.metadata.filter_metadata.istio.alpn_override.as_deref() == Some("false");
+    let tls = wire.tls.or_else(|| any_tls(cluster)).map(|tls| UpstreamTls { alpn_override: !kept_alpn, ..tls });
+    let mut evidence = led.evidence;
+    for kept in all() {
+        let cluster = &kept.value.cluster;
+        evidence.push(proxy.evidence(kept, "/cluster", words(cluster, named_rule(cluster).as_ref())));
+    }
+    if wire.by_label {
+        let says = "the proxy's own list of endpoints was not read: pods' labels tell which socket is used";
+        evidence.push(proxy.evidence(first, "/cluster", says));
+    }
+    let names: Vec<String> = all().map(|kept| kept.value.cluster.name.clone()).collect();
+    Originates {
+        kind: kind(&wire.sends, endpoints),
+        mode: mode(cluster, tls.as_ref()),
+        route: if others.is_empty() { Route::Cluster(cluster.name.clone()) } else { Route::Split(names) },
+        refuses: None,
+        tls,
+        sends: wire.sends,
+        alpn_filter: led.alpn_filter,
+        named: named_rule(cluster),
+        routed_by: led.by,
+        by_label: wire.by_label,
+        changed: all().filter_map(|kept| kept.value.last_updated.as_deref()?.parse().ok()).max(),
+        evidence,
+        odd: wire.odd,
+    }
+}
+
+/// What goes to each endpoint.
+#[derive(Default)]
+struct OnTheWire {
+    sends: Vec<Option<Sends>>,
+    tls: Option<UpstreamTls>,
+    by_label: bool,
+    odd: Vec<Evidence>,
+}
+
+impl OnTheWire {
+    fn send(&mut self, proxy: &Proxy, kept: &Kept<ClusterEntry>, endpoint: &Endpoint) {
+        let cluster = &kept.value.cluster;
+        let told = metadata_of(proxy, cluster, endpoint);
+        let asks = cluster.kind != "ORIGINAL_DST" && !cluster.transport_socket_matches.is_empty();
+        self.by_label |= told.is_none() && asks;
         let labelled = label(endpoint.marked);
-        let metadata = told.unwrap_or(&labelled);
-        let (place, socket) = socket(cluster, metadata);
-        sends.push(match socket {
+        let (place, socket) = socket(cluster, told.unwrap_or(&labelled));
+        let sends = match socket {
             Socket::Raw => Some(Sends::Plaintext),
             Socket::Tls(context) => {
                 let sent = what(&context);
-                tls.get_or_insert(*context);
+                self.tls.get_or_insert(*context);
                 Some(sent)
             }
             Socket::Odd(what) => {
-                push_once(&mut odd, proxy.evidence(kept, &format!("/cluster{place}"), what));
+                push_once(&mut self.odd, proxy.evidence(kept, &format!("/cluster{place}"), what));
                 None
             }
-        });
-    }
-    let kept_alpn = cluster.metadata.filter_metadata.istio.alpn_override.as_deref() == Some("false");
-    let tls = tls.or_else(|| any_tls(cluster)).map(|tls| UpstreamTls { alpn_override: !kept_alpn, ..tls });
-    let rule = named_rule(cluster);
-    let mut evidence = led.evidence;
-    evidence.push(proxy.evidence(kept, "/cluster", words(cluster, rule.as_ref())));
-    if listed.is_empty() && by_label {
-        evidence.push(proxy.evidence(
-            kept,
-            "/cluster",
-            "the proxy's endpoints were not read: pods' labels tell which socket is used",
-        ));
-    }
-    Originates {
-        kind: kind(&sends, endpoints),
-        mode: mode(cluster, tls.as_ref()),
-        route: Route::Cluster(cluster.name.clone()),
-        refuses: None,
-        tls,
-        sends,
-        alpn_filter: led.alpn_filter,
-        named: rule,
-        routed_by: led.by,
-        by_label,
-        changed: kept.value.last_updated.as_deref().and_then(|at| at.parse().ok()),
-        evidence,
-        odd,
+        };
+        self.sends.push(sends);
     }
 }
 
@@ -148,19 +174,14 @@ fn push_once(list: &mut Vec<Evidence>, evidence: Evidence) {
     }
 }
 
-/// `envoy.transport_socket_match` of every endpoint that the proxy lists.
-fn metadata_of_endpoints<'p>(
-    proxy: &'p Proxy,
-    cluster: &'p Cluster,
-) -> BTreeMap<(IpAddr, u16), &'p BTreeMap<String, Value>> {
+/// `envoy.transport_socket_match` of an endpoint, where the proxy lists it.
+fn metadata_of<'p>(proxy: &'p Proxy, cluster: &'p Cluster, endpoint: &Endpoint) -> Option<&'p BTreeMap<String, Value>> {
+    let wanted: IpAddr = endpoint.address?;
     let dynamic = proxy.endpoints.get(&cluster.name).map(|kept| &kept.value.endpoint_config);
-    let hosts = dynamic.or(cluster.load_assignment.as_ref()).into_iter().flat_map(LoadAssignment::hosts);
-    hosts
-        .filter_map(|(address, endpoint)| {
-            let key = (address.address.parse().ok()?, address.port_value?);
-            Some((key, &endpoint.metadata.filter_metadata.socket_match))
-        })
-        .collect()
+    let mut hosts = dynamic.or(cluster.load_assignment.as_ref())?.hosts();
+    let (_, found) = hosts
+        .find(|(address, _)| address.port_value == Some(endpoint.port.0) && address.address.parse() == Ok(wanted))?;
+    Some(&found.metadata.filter_metadata.socket_match)
 }
 
 /// What istiod would have noted for an endpoint, by its pod's label.

@@ -48,7 +48,15 @@ pub(crate) fn told(proxies: &Proxies, client: &ClientRef, server: &ServerRef, in
                 }
             }
         }
-        endpoints.push(one(&originates, at, endpoint, &end, server.protocol));
+        let told = one(&originates, at, endpoint, &end, server.protocol);
+        if let (Reading::Seen(accepts), Some(client), Some(server)) = (&told.accepts, seen(&asked), seen(&end))
+            && told.sends == Some(Sends::MutualTls)
+            && let Some(trouble) = troubles::of_trust(client, server, accepts)
+            && !found.contains(&trouble)
+        {
+            found.push(trouble);
+        }
+        endpoints.push(told);
     }
     let outcome = over(&originates, &endpoints, &intent.endpoints, intent.outcome);
     let client = match (originates, client.proxy) {

@@ -7,7 +7,7 @@ use crate::envoy::refusal::UpdateFailure;
 use crate::model::wire::Sends;
 use crate::programmed::certificates::{self, Certificate};
 use crate::programmed::proxy::{Kept, Proxy};
-use crate::programmed::told::{End, Evidence, Originates, Trouble, TroubleKind};
+use crate::programmed::told::{Accepts, End, Evidence, Originates, Trouble, TroubleKind};
 
 /// What a client's proxy is in trouble with.
 #[must_use]
@@ -34,6 +34,26 @@ pub fn of_server(proxy: &Proxy, client: Option<&Proxy>, originates: Option<&Orig
         found.roots(client);
     }
     found.troubles
+}
+
+/// A client whose identity is in none of the trust domains that a server takes.
+#[must_use]
+pub fn of_trust(client: &Proxy, server: &Proxy, accepts: &Accepts) -> Option<Trouble> {
+    let identity = certificates::identity(client)?;
+    let taken = accepts.trusts.is_empty() || accepts.trusts.iter().any(|trust| identity.starts_with(trust.as_str()));
+    // Matchers of other kinds are not decided here.
+    let plain = accepts.trusts.iter().all(|trust| trust.starts_with("spiffe://"));
+    (!taken && plain).then(|| Trouble {
+        kind: TroubleKind::Certificate,
+        at: End::Client,
+        pod: client.name(),
+        what: format!(
+            "{identity} is not of the trust domains that {} takes: {}",
+            server.name(),
+            accepts.trusts.join(" ")
+        ),
+        evidence: accepts.evidence.clone(),
+    })
 }
 
 /// HTTP and network filters that istiod writes; others come by EnvoyFilter or by a vendor.

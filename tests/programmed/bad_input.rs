@@ -88,6 +88,25 @@ fn a_dump_that_breaks_off_anywhere_is_truncated() {
 }
 
 #[test]
+fn damaged_dumps_are_read_or_refused_and_never_more() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/dumps/cluster/gateway.config_dump.json");
+    let whole = std::fs::read(path).unwrap();
+    let mut state: usize = 20_261_121;
+    let mut refused = 0;
+    for _ in 0..200 {
+        let mut body = whole.clone();
+        for _ in 0..3 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let at = (state >> 16) % body.len();
+            body[at] = b"\"{}[],:\\\x00\xff7n"[(state >> 48) % 12];
+        }
+        refused += usize::from(!read(&body, "").refusals.is_empty());
+        let _ = streamed(&body);
+    }
+    assert!(refused > 20, "only {refused} were refused");
+}
+
+#[test]
 fn a_stream_gives_what_memory_gives() {
     for (path, body) in dumps() {
         let (whole, stream) = (read(&body, ""), streamed(&body));

@@ -225,3 +225,30 @@ fn certificates_that_do_not_fit_are_told() {
     let good = troubles::of_server(&proxy("strict.http.istio_shaped-server"), Some(&client), Some(&told));
     assert!(good.is_empty(), "{good:?}");
 }
+
+#[test]
+fn a_gateways_chains_are_told_by_name_and_never_taken_for_a_mode() {
+    let path = folder().join("../cluster/gateway.config_dump.json");
+    let dump = std::fs::File::open(path).unwrap();
+    let gateway = Proxy::stream("istio-system", "istio-ingressgateway", dump, &Wanted::all());
+    let told = inbound::read(&gateway, WorkloadPort(8443)).unwrap();
+    assert_eq!(told.mode, None);
+    let says: Vec<&str> = told.odd.iter().map(|odd| odd.says.as_str()).collect();
+    assert!(
+        says[0].contains("httpbin.example.com, ends TLS with kubernetes://httpbin-credential, no client"),
+        "{says:?}"
+    );
+    assert!(says[1].contains("a client certificate of kubernetes://mutual-credential-cacert demanded"), "{says:?}");
+}
+
+#[test]
+fn a_client_of_another_trust_domain_is_told() {
+    let client = proxy("auto.http.istio_shaped-client");
+    let server = proxy("strict.http.istio_shaped-server");
+    let mut accepts = inbound::read(&server, WorkloadPort(8080)).unwrap();
+    assert_eq!(accepts.trusts, ["spiffe://cluster.local/"]);
+    assert!(troubles::of_trust(&client, &server, &accepts).is_none());
+    accepts.trusts = vec!["spiffe://other.example/".to_owned()];
+    let what = troubles::of_trust(&client, &server, &accepts).unwrap().what;
+    assert!(what.starts_with("spiffe://cluster.local/ns/bar/sa/curl is not of the trust domains"), "{what}");
+}
