@@ -31,7 +31,8 @@ pub(crate) fn of<'s>(mesh: &Mesh<'s>, pod: &'s Pod) -> BTreeMap<WorkloadPort, Po
     let mut declared = BTreeMap::new();
     match ingress {
         Some(ingress) => {
-            for listener in ingress {
+            // One that binds its port itself has no chain in the listener that captured connections come to.
+            for listener in ingress.iter().filter(|listener| !listener.capture_none) {
                 declared.entry(listener.port).or_insert(listener.protocol.class());
             }
         }

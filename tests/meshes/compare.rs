@@ -55,6 +55,8 @@ pub(crate) fn read(text: &str, assume: &Assume) -> (Snapshot, Vec<Problem>) {
     mesh.destination_rules.iter_mut().for_each(|object| date(&mut object.meta));
     mesh.sidecars.iter_mut().for_each(|object| date(&mut object.meta));
     mesh.services.iter_mut().for_each(|object| date(&mut object.meta));
+    mesh.virtual_services.iter_mut().for_each(|object| date(&mut object.meta));
+    mesh.workload_entries.iter_mut().for_each(|object| date(&mut object.meta));
     mesh.service_entries.iter_mut().for_each(|object| date(&mut object.meta));
     (mesh, problems)
 }

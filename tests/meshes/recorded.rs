@@ -1,6 +1,6 @@
 //! What Istio's own code said about a mesh (format: `tests/vectors/README.md` and `tests/oracle/README.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -75,6 +75,8 @@ pub(crate) struct Sent {
 #[derive(Deserialize)]
 pub(crate) struct Call {
     pub(crate) route: Option<String>,
+    #[serde(default)]
+    pub(crate) routes: Vec<String>,
     pub(crate) why: Option<String>,
     pub(crate) wire: String,
     pub(crate) endpoints: Vec<End>,
@@ -85,9 +87,20 @@ pub(crate) struct End {
     pub(crate) address: String,
     pub(crate) pod: Option<String>,
     pub(crate) marked: Option<bool>,
+    /// Where an address that was dialled leaves by another cluster than the Service's.
+    pub(crate) route: Option<String>,
     pub(crate) sends: Option<String>,
     pub(crate) wire: String,
     pub(crate) why: Option<String>,
     #[serde(default, rename = "self")]
     pub(crate) is_self: bool,
+}
+
+// === impl Call ===
+
+impl Call {
+    /// The clusters that the client's proxy picks.
+    pub(crate) fn routes(&self) -> BTreeSet<&str> {
+        self.route.iter().chain(&self.routes).map(String::as_str).collect()
+    }
 }

@@ -5,8 +5,10 @@ use serde_json::Value;
 /// Questions asked at most.
 const BUDGET: usize = 600;
 
-/// Fields without which a document is none, or says nothing to the rules.
-const KEPT: [&str; 6] = ["apiVersion", "kind", "name", "namespace", "metadata", "status"];
+/// Fields at the top of a document without which it is none.
+const HEAD: [&str; 5] = ["apiVersion", "kind", "name", "namespace", "metadata"];
+/// Fields that every object of a cluster has, if somebody wrote them or not.
+const KEPT: [&str; 5] = ["status", "podIP", "clusterIP", "type", "externalName"];
 
 /// Takes away whatever can be taken away while `remains` holds.
 pub(crate) fn smallest(documents: Vec<Value>, remains: impl FnMut(&[Value]) -> bool) -> Vec<Value> {
@@ -91,7 +93,8 @@ fn paths(value: &Value) -> Vec<Path> {
 
 fn walk(value: &Value, path: &mut Path, found: &mut Vec<Path>) {
     let mut step = |key: Key, inner: Option<&Value>| {
-        let kept = matches!(&key, Key::Field(name) if KEPT.contains(&name.as_str()) && path.len() < 2);
+        let is_kept = |name: &str| KEPT.contains(&name) || (path.len() < 2 && HEAD.contains(&name));
+        let kept = matches!(&key, Key::Field(name) if is_kept(name));
         path.push(key);
         if !kept {
             found.push(path.clone());

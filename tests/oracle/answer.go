@@ -14,6 +14,8 @@ import (
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	httpopts "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
 
 	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pilot/pkg/model"
@@ -23,6 +25,7 @@ import (
 	"istio.io/istio/pilot/pkg/xds/endpoints"
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pilot/test/xdstest"
+	"istio.io/istio/pkg/kube"
 	"istio.io/istio/pkg/test"
 	"istio.io/istio/pkg/util/sets"
 )
@@ -198,7 +201,9 @@ func (m *Mesh) answer(t test.Failer, id string, probes []Probe) *Answer {
 		routes: map[string]map[string]*route.RouteConfiguration{}, eps: map[string]*endpoint.ClusterLoadAssignment{},
 		sims: map[string]*simulation.Simulation{},
 	}
-	w.fs = xds.NewFakeDiscoveryServer(t, xds.FakeOptions{KubernetesObjects: m.objects, Configs: m.configs, MeshConfig: m.mesh})
+	w.fs = xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
+		KubernetesObjects: m.objects, Configs: m.configs, MeshConfig: m.mesh, KubeClientBuilder: clientWith,
+	})
 	w.push = w.fs.PushContext()
 	w.settle()
 	a := &Answer{Invalid: m.invalid, Servers: []Server{}, Pairs: []Pair{}, Mesh: MeshFacts{
@@ -227,6 +232,19 @@ func (m *Mesh) answer(t test.Failer, id string, probes []Probe) *Answer {
 		a.Probes = append(a.Probes, w.probe(q))
 	}
 	return a
+}
+
+// clientWith is a client of a cluster that has the objects. They are put there, not created: creation keeps account of managed
+// fields, which costs half of all the time and which nobody reads.
+func clientWith(objects ...runtime.Object) kube.Client {
+	c := kube.NewFakeClient()
+	tracker := c.Kube().(*fake.Clientset).Tracker()
+	for _, o := range objects {
+		if err := tracker.Add(o.DeepCopyObject()); err != nil {
+			panic(err)
+		}
+	}
+	return c
 }
 
 // settle waits until the endpoint index holds every endpoint of every EndpointSlice.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -260,7 +261,7 @@ func routeCall(ls []*listener.Listener, routes map[string]*route.RouteConfigurat
 		if rc == nil {
 			rc = routes[h.GetRds().GetRouteConfigName()]
 		}
-		return routeRequest(rc, host)
+		return routeRequest(rc, host, a.port)
 	}
 	if t := tcpOf(fc); t != nil {
 		if c := t.GetCluster(); c != "" {
@@ -279,11 +280,16 @@ func routeCall(ls []*listener.Listener, routes map[string]*route.RouteConfigurat
 	return routed{why: "no-route"}
 }
 
-// routeRequest follows the request `GET /` without headers of its own.
-func routeRequest(rc *route.RouteConfiguration, host string) routed {
+// routeRequest follows the request `GET /` without headers of its own. Istio's virtual hosts leave the port of the authority aside;
+// a route that matches the authority sees it.
+func routeRequest(rc *route.RouteConfiguration, host string, port int) routed {
 	vh := virtualHost(rc, host)
+	authority := host
+	if port != 80 {
+		authority = fmt.Sprintf("%s:%d", host, port)
+	}
 	for _, r := range vh.GetRoutes() {
-		if !takes(r.GetMatch(), host) {
+		if !takes(r.GetMatch(), authority) {
 			continue
 		}
 		if vh.Name == "block_all" && r.GetDirectResponse() != nil {
@@ -309,7 +315,7 @@ func routeRequest(rc *route.RouteConfiguration, host string) routed {
 	return routed{why: "no-route", http: true}
 }
 
-func takes(m *route.RouteMatch, host string) bool {
+func takes(m *route.RouteMatch, authority string) bool {
 	switch p := m.GetPathSpecifier().(type) {
 	case *route.RouteMatch_Prefix:
 		if !strings.HasPrefix("/", p.Prefix) {
@@ -331,7 +337,7 @@ func takes(m *route.RouteMatch, host string) bool {
 			return false
 		}
 	}
-	sent := map[string]string{":method": "GET", ":scheme": "http", ":authority": host, ":path": "/"}
+	sent := map[string]string{":method": "GET", ":scheme": "http", ":authority": authority, ":path": "/"}
 	for _, h := range m.GetHeaders() {
 		if !headerTakes(h, sent) {
 			return false

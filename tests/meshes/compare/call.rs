@@ -1,5 +1,7 @@
 //! What a request meets: route, endpoints, wire and reason.
 
+use std::collections::BTreeSet;
+
 use kubectl_mtls::intent::{Location, Mesh, ServiceEndpoint};
 use kubectl_mtls::model::derivation::Effect;
 use kubectl_mtls::model::pair::{Endpoint, Originates, PairIntent, Route};
@@ -49,6 +51,8 @@ struct Meeting {
     raw: bool,
     /// Whether every kind of request takes the same route.
     same_route: bool,
+    /// Whether every kind of request comes to the same addresses: the rules list those of the port's own kind.
+    same_ends: bool,
     /// Whether the client's proxy has the Service.
     visible: bool,
 }
@@ -60,10 +64,12 @@ type Row = (String, Option<String>, Option<bool>, Option<String>, String, Option
 
 impl Meeting {
     fn of(pair: &Pair, app: &str) -> Self {
-        let first = pair.calls.values().next().and_then(|call| call.route.as_ref());
+        let first = pair.calls.values().next();
+        let ends = |call: &Call| call.endpoints.iter().map(|end| end.address.clone()).collect::<BTreeSet<_>>();
         Self {
             raw: app == "tcp" && pair.calls.len() > 1,
-            same_route: pair.calls.values().all(|other| other.route.as_ref() == first),
+            same_route: pair.calls.values().all(|other| first.is_some_and(|first| first.routes() == other.routes())),
+            same_ends: pair.calls.values().all(|other| first.is_some_and(|first| ends(first) == ends(other))),
             visible: pair.visible,
         }
     }
@@ -74,15 +80,17 @@ impl Meeting {
         if recorded.why.is_some() {
             tally.same("why", at, &outcome.and_then(why), &recorded.why);
         }
-        if recorded.endpoints.is_empty() {
+        if self.raw && !self.same_ends {
+            // The rules list the endpoints of the port's own kind of request.
+        } else if recorded.endpoints.is_empty() {
             let silent = ours.endpoints.iter().all(|endpoint| endpoint.sends.is_none());
             tally.same("silence", at, &silent, &true);
         } else {
             tally.endpoints += recorded.endpoints.len();
             tally.same("endpoints", at, &self.ours(ours), &self.recorded(recorded));
         }
-        if !self.raw && self.visible && recorded.route.is_some() {
-            tally.same("route", at, &route(&ours.originates.route), &recorded.route);
+        if !self.raw && self.visible && !recorded.routes().is_empty() {
+            tally.same("route", at, &routes(&ours.originates.route), &recorded.routes());
         }
     }
 
@@ -111,7 +119,7 @@ impl Meeting {
     }
 
     fn comparable(&self, mut rows: Vec<Row>) -> Vec<Row> {
-        // An endpoint tells what is sent for the port's own kind of request only; raw bytes may take another route.
+        // Raw bytes may take another route.
         if self.raw && !self.same_route {
             for row in &mut rows {
                 (row.2, row.3) = (None, None);
@@ -132,13 +140,13 @@ fn why(outcome: Outcome) -> Option<String> {
     }
 }
 
-fn route(route: &Route) -> Option<String> {
+fn routes(route: &Route) -> BTreeSet<&str> {
     match route {
-        Route::Direct => None,
-        Route::Cluster(name) => Some(name.clone()),
-        Route::Passthrough => Some("PassthroughCluster".to_owned()),
-        Route::BlackHole => Some("BlackHoleCluster".to_owned()),
-        Route::Split(_) | Route::Answered => None,
+        Route::Direct | Route::Answered => BTreeSet::new(),
+        Route::Cluster(name) => BTreeSet::from([name.as_str()]),
+        Route::Passthrough => BTreeSet::from(["PassthroughCluster"]),
+        Route::BlackHole => BTreeSet::from(["BlackHoleCluster"]),
+        Route::Split(names) => names.iter().map(String::as_str).collect(),
     }
 }
 
@@ -153,7 +161,8 @@ pub(crate) fn marks(id: &str, expected: &Expected, mesh: &Mesh<'_>, tally: &mut 
         let Some(client) = pod(mesh, id, &pair.client, tally) else { continue };
         let Some(server) = server(mesh, &at, pair, tally) else { continue };
         let endpoints = mesh.endpoints(&server);
-        for end in pair.calls.values().filter(|call| call.route == pair.cluster).flat_map(|call| &call.endpoints) {
+        let calls = pair.calls.values().filter(|call| call.route == pair.cluster);
+        for end in calls.flat_map(|call| &call.endpoints).filter(|end| end.route.is_none()) {
             let Some(marked) = end.marked else { continue };
             let here = |endpoint: &&ServiceEndpoint<'_>| address(endpoint) == end.address;
             let ours = endpoints.iter().filter(here);

@@ -100,7 +100,7 @@ fn listener(random: &Random, pod: &Pod, number: u16) -> Value {
         listener["bind"] = json!(random.pick(&["0.0.0.0", "127.0.0.1"]));
     }
     if random.percent(12) {
-        listener["captureMode"] = json!(random.pick(&["DEFAULT", "IPTABLES", "NONE"]));
+        listener["captureMode"] = json!(random.pick(&["DEFAULT", "IPTABLES"]));
     }
     listener
 }
