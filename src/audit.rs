@@ -1,4 +1,10 @@
-//! What would change if something were changed: the rules, run again on a mesh that is not there yet.
+//! What would follow: changes that help, tried on the rules before they are proposed, and who else is concerned.
 
+mod candidates;
+pub mod change;
+pub mod consequence;
+pub mod edit;
+pub mod explain;
 pub mod fixes;
-pub mod whatif;
+pub mod others;
+pub mod ruled_out;

@@ -6,3 +6,4 @@ pub mod mesh;
 pub mod probe;
 pub mod progress;
 pub mod scope;
+mod suggest;

@@ -18,6 +18,7 @@ pub(crate) mod capture;
 mod class;
 mod client;
 mod cluster;
+mod context;
 mod declared;
 pub(crate) mod destination_rule;
 mod endpoint;

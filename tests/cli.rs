@@ -412,7 +412,7 @@ fn explain_names_every_layer_and_what_has_to_change() {
         .end()
         .status(0)
         .stdout(&[
-            "sleep.foo -> httpbin.bar:8000 (http): CONFLICT, 503",
+            "sleep.foo -> httpbin.bar:8000 (http, container port 80): CONFLICT, 503. TLS policy",
             "dr/httpbin.bar",
             "spec.trafficPolicy.tls.mode: DISABLE",
             "pa/httpbin.bar",
@@ -435,4 +435,57 @@ fn a_reader_that_leaves_early_is_no_error() {
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{stderr}");
+}
+
+#[test]
+fn a_name_that_nothing_has_is_answered_with_what_there_is() {
+    for (name, error, hint) in [
+        ("httpbin.bar:80", "no service port is named `httpbin.bar:80`: it has port 8000", "`httpbin.bar:8000`"),
+        ("httpbin.baz", "there is no namespace `baz`; did you mean `bar`?", "`httpbin.bar:8000` or `httpbin.foo:8000`"),
+        ("httbin.bar", "no service port is named `httbin.bar`", "`httpbin.bar:8000`"),
+    ] {
+        mtls(&["explain", name, "--standalone", "--no-probe"]).end().status(3).no_stdout().stderr(&[error, hint]);
+    }
+    for (name, error, hint) in [
+        ("slep.foo", "no client is named `slep.foo`", "`sleep.foo`"),
+        ("sleep.fo", "there is no namespace `fo`; did you mean `foo`?", "`sleep.bar` or `sleep.foo` or `sleep.legacy`"),
+    ] {
+        mtls(&["explain", "httpbin.bar", "--from", name, "--standalone", "--no-probe"])
+            .end()
+            .status(3)
+            .no_stdout()
+            .stderr(&[error, hint]);
+    }
+}
+
+#[test]
+fn the_code_of_a_finding_is_never_taken_for_a_service() {
+    mtls(&["explain", "MTLS101"]).end().status(0).stdout(&["MTLS101", "client-and-server-contradict", "error"]);
+    mtls(&["explain", "mtls999"]).end().status(2).stderr(&["no finding has the code `MTLS999`", "MTLS101"]);
+}
+
+#[test]
+fn an_explanation_for_programs_carries_what_the_text_says() {
+    let template = "{.pairs[0].ruledOut[*].what} {.alsoBroken[0].server} {.alsoBroken[0].conflicts} \
+                    {.findings[0].fixes[0].simulated.worse} {.findings[0].fixes[0].weaker} {.findings[0].fixes[0].patch}";
+    mtls(&[
+        "explain",
+        "httpbin.bar",
+        "--from",
+        "sleep.foo",
+        "--standalone",
+        "-f",
+        "policies.yaml",
+        "-o",
+        &format!("jsonpath={template}"),
+    ])
+    .file("policies.yaml", CONFLICT)
+    .end()
+    .status(0)
+    .stdout(&[
+        "application AuthorizationPolicy certificates bar/httpbin:8000",
+        "sleep.bar",
+        " 0 false ",
+        r#""op":"remove""#,
+    ]);
 }

@@ -5,6 +5,7 @@ mod causes;
 mod cli;
 mod completion;
 mod decode;
+mod explain;
 mod findings;
 mod intent;
 mod lab_admin;

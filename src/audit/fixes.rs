@@ -1,152 +1,177 @@
-//! The smallest changes that would resolve a contradiction, each tried on the rules before it is proposed.
-//!
-//! Nothing here weakens a server: STRICT stays STRICT.
+//! The smallest changes that would resolve a finding, each tried on the rules before it is proposed.
 
-use crate::audit::whatif::{Asked, Change, Consequence, compare};
-use crate::model::derivation::{PolicyKind, PolicyRef};
-use crate::model::policy::DestinationRule;
+use std::collections::BTreeSet;
+
+use crate::audit::candidates::{self, Candidate};
+use crate::audit::consequence::{Asked, Before, Consequence, ports_of};
+use crate::audit::edit::Edit;
+use crate::intent::{Client, Mesh};
+use crate::model::pair::ServerRef;
+use crate::model::port::WorkloadPort;
 use crate::model::snapshot::Snapshot;
-use crate::model::tls::MtlsMode;
-use crate::verdict::finding::Code;
-use crate::verdict::report::{Finding, Fix, Report};
+use crate::verdict::report::{Finding, Fix, Moved, Pair, Report, Severity, Simulated};
 
-/// Adds to each contradiction the fixes that were found to help; `asked` gives one entry per pair of the report, and is only
-/// called where there is a contradiction.
-pub fn propose(report: &mut Report, snapshot: &Snapshot, asked: impl FnOnce() -> Vec<Asked>) {
-    let contradiction = |finding: &&mut Finding| finding.code == Code::ClientAndServerContradict.code();
-    let mut contradictions = report.findings.iter_mut().filter(contradiction).peekable();
-    if contradictions.peek().is_none() {
+/// What is proposed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// For every finding, not for errors only.
+    pub all: bool,
+    /// What makes a server take plaintext that it refuses now, too.
+    pub weaker: bool,
+}
+
+/// More pods than this are not simulated beside a check: it would take longer than the check.
+const MOST_PODS: usize = 20_000;
+/// At most so many changes are tried for one report.
+const MOST_TRIED: usize = 60;
+/// At most so many pairs are asked for one change; beyond that those of the report's own servers.
+const MOST_ASKED: usize = 30_000;
+/// So many fixes are enough for one finding.
+const MOST_FIXES: usize = 3;
+
+/// Adds to each finding the fixes that were found to help and to make nothing worse.
+pub fn propose(report: &mut Report, snapshot: &Snapshot, wanted: Wanted) {
+    let concerned = |finding: &Finding| wanted.all || finding.severity == Severity::Error;
+    let too_many = !wanted.all && snapshot.pods.len() > MOST_PODS;
+    if too_many || !report.findings.iter().any(concerned) {
         return;
     }
-    let asked = asked();
-    for finding in contradictions {
-        finding.fixes = fixes(finding, snapshot, &asked);
+    let mesh = Mesh::new(snapshot);
+    let trial = Trial { clients: places(&mesh), servers: asked_servers(&mesh, report), ports: ports_of(&mesh) };
+    let mut changed = snapshot.clone();
+    let mut left = MOST_TRIED;
+    let Report { findings, pairs, .. } = report;
+    for finding in findings.iter_mut().filter(|finding| concerned(finding)) {
+        finding.fixes = trial.fixes(finding, pairs, &mesh, &mut changed, wanted, &mut left);
     }
 }
 
-fn fixes(finding: &Finding, snapshot: &Snapshot, asked: &[Asked]) -> Vec<Fix> {
-    let candidates = finding.objects.iter().flat_map(|object| candidates(object, snapshot));
-    candidates
-        .filter_map(|candidate| {
-            let consequence = compare(snapshot, &candidate.change, asked);
-            let helps = consequence.to_mutual_tls + consequence.to_plaintext > 0 && consequence.worse == 0;
-            helps.then(|| candidate.fix(consequence))
-        })
-        .collect()
-}
-
-/// A change, how it is called and how it is made.
-struct Candidate {
-    change: Change,
-    title: String,
-    command: String,
-    managed_by: Option<String>,
-}
-
-fn candidates(object: &PolicyRef, snapshot: &Snapshot) -> Vec<Candidate> {
-    let (Some(namespace), Some(name)) = (object.namespace.clone(), object.name.clone()) else { return Vec::new() };
-    let key = (namespace, name);
-    match object.kind {
-        PolicyKind::DestinationRule => of_rule(object, snapshot, &key),
-        PolicyKind::PeerAuthentication => of_disable(object, snapshot, &key),
-        PolicyKind::Sidecar
-        | PolicyKind::Service
-        | PolicyKind::ServiceEntry
-        | PolicyKind::WorkloadEntry
-        | PolicyKind::VirtualService
-        | PolicyKind::Pod
-        | PolicyKind::MeshConfig
-        | PolicyKind::DefaultPermissive
-        | PolicyKind::AutoMtls
-        | PolicyKind::NoProxy
-        | PolicyKind::Passthrough => Vec::new(),
-    }
-}
-
-/// A rule's TLS: take it away where it stands for all ports, or say `ISTIO_MUTUAL` in its place.
-fn of_rule(object: &PolicyRef, snapshot: &Snapshot, key: &(String, String)) -> Vec<Candidate> {
-    let rule = snapshot.destination_rules.iter().find(|rule| rule.meta.namespace == key.0 && rule.meta.name == key.1);
-    let Some(policy) = rule.and_then(|rule| rule.traffic_policy.as_ref()) else { return Vec::new() };
-    let entry = object.field.as_deref().and_then(port_entry);
-    let by_json_patch = |operation: String| {
-        format!("kubectl -n {} patch destinationrule {} --type=json -p '[{operation}]'", key.0, key.1)
+/// Every client that can call, by its place among the pods.
+fn places(mesh: &Mesh<'_>) -> Vec<(String, usize)> {
+    let place = |client: &Client<'_>| {
+        let at = mesh.snapshot().pods.iter().position(|pod| std::ptr::eq(pod, client.pod))?;
+        Some((format!("{}/{}", client.pod.meta.namespace, client.pod.meta.name), at))
     };
-    let mut found = Vec::new();
-    if entry.is_none() {
-        // Istio refuses a trafficPolicy without any field (ValidateDestinationRule), so the last one takes it along.
-        let path = if alone(rule) { "/spec/trafficPolicy" } else { "/spec/trafficPolicy/tls" };
-        found.push(Candidate {
-            change: Change::RemoveTls { rule: key.clone() },
-            title: format!("remove the TLS settings of {}, so that automatic mutual TLS decides", object.short()),
-            command: by_json_patch(format!(r#"{{"op":"remove","path":"{path}"}}"#)),
-            managed_by: object.managed_by.clone(),
-        });
+    mesh.clients().iter().filter_map(place).collect()
+}
+
+/// Every service port, or those of the report where the mesh is large.
+fn asked_servers(mesh: &Mesh<'_>, report: &Report) -> Vec<ServerRef> {
+    let mut servers = mesh.servers();
+    let clients = mesh.snapshot().pods.len().max(1);
+    if servers.len().saturating_mul(clients) > MOST_ASKED {
+        servers.retain(|server| report.pairs.iter().any(|pair| is_server(pair, server)));
     }
-    let place = match entry {
-        None => "/spec/trafficPolicy/tls".to_owned(),
-        Some(index) => format!("/spec/trafficPolicy/portLevelSettings/{index}/tls"),
-    };
-    if entry.is_none_or(|index| index < policy.ports.len()) {
-        let value = r#"{"mode":"ISTIO_MUTUAL"}"#;
-        found.push(Candidate {
-            change: Change::IstioMutual { rule: key.clone(), entry },
-            title: format!("let {} send mutual TLS", object.short()),
-            command: by_json_patch(format!(r#"{{"op":"replace","path":"{place}","value":{value}}}"#)),
-            managed_by: object.managed_by.clone(),
-        });
-    }
-    found
+    servers
 }
 
-/// Whether `tls` is the only field of the rule's traffic policy.
-fn alone(rule: Option<&DestinationRule>) -> bool {
-    rule.and_then(|rule| rule.traffic_policy.as_ref()).is_some_and(|policy| {
-        let settings = &policy.settings;
-        policy.ports.is_empty()
-            && settings.load_balancer.is_none()
-            && !settings.connection_pool
-            && !settings.outlier_detection
-            && !settings.other
-    })
+pub(super) fn is_server(pair: &Pair, server: &ServerRef) -> bool {
+    let name = pair.server.service.as_ref().or(pair.server.host.as_ref());
+    pair.server.port == server.port.0
+        && pair.server.namespace == server.namespace
+        && pair.server.host.is_some() == server.entry
+        && name == Some(&server.service)
 }
 
-/// `0` of `spec.trafficPolicy.portLevelSettings[0].tls.mode`.
-fn port_entry(field: &str) -> Option<usize> {
-    let (_, rest) = field.split_once("portLevelSettings[")?;
-    rest.split_once(']')?.0.parse().ok()
+/// Who is asked about each change.
+struct Trial {
+    clients: Vec<(String, usize)>,
+    servers: Vec<ServerRef>,
+    ports: Vec<BTreeSet<WorkloadPort>>,
 }
 
-/// A DISABLE that clients take for the whole namespace: PERMISSIVE lets them send mutual TLS and refuses nobody.
-fn of_disable(object: &PolicyRef, snapshot: &Snapshot, key: &(String, String)) -> Vec<Candidate> {
-    let found = snapshot.peer_authentications.iter().find(|pa| pa.meta.namespace == key.0 && pa.meta.name == key.1);
-    if found.is_none_or(|policy| policy.mode != Some(MtlsMode::Disable) || !policy.ports.is_empty()) {
-        return Vec::new();
-    }
-    let body = r#"{"spec":{"mtls":{"mode":"PERMISSIVE"}}}"#;
-    vec![Candidate {
-        change: Change::Mode { policy: key.clone(), mode: MtlsMode::Permissive },
-        title: format!("let {} accept mutual TLS as well", object.short()),
-        command: format!("kubectl -n {} patch peerauthentication {} --type=merge -p '{body}'", key.0, key.1),
-        managed_by: object.managed_by.clone(),
-    }]
-}
+// === impl Trial ===
 
-impl Candidate {
-    fn fix(self, consequence: Consequence) -> Fix {
-        let mut parts = Vec::new();
-        for (count, what) in [
-            (consequence.to_mutual_tls, "refused -> mTLS"),
-            (consequence.to_plaintext, "refused -> plaintext"),
-            (consequence.still_refused, "still refused"),
-        ] {
-            if count > 0 {
-                parts.push(format!("{count} {what}"));
+impl Trial {
+    fn fixes(
+        &self,
+        finding: &Finding,
+        pairs: &[Pair],
+        mesh: &Mesh<'_>,
+        changed: &mut Snapshot,
+        wanted: Wanted,
+        left: &mut usize,
+    ) -> Vec<Fix> {
+        let concerned: Vec<&Pair> = pairs.iter().filter(|pair| finding.pairs.contains(&pair.id)).collect();
+        let candidates = self.candidates(&concerned, changed, wanted);
+        if candidates.is_empty() || *left == 0 {
+            return Vec::new();
+        }
+        let asked = self.asked(&concerned);
+        let before = Before::new(mesh, &self.servers, &asked).open(mesh, &self.ports);
+        let mut tried: Vec<(Candidate, Consequence)> = Vec::new();
+        for candidate in candidates {
+            if *left == 0 {
+                break;
+            }
+            *left -= 1;
+            let Some(consequence) = before.after(&candidate.change, changed, &self.ports) else { continue };
+            // Opening a port is worse, and only what is allowed to weaken may do it.
+            let no_worse = consequence.worse == 0 && (candidate.weaker || consequence.weakened == 0);
+            if consequence.better > 0 && no_worse {
+                tried.push((candidate, consequence));
             }
         }
-        let managed = self.managed_by.map(|by| format!("; managed by {by}: change it there, or it comes back"));
-        Fix {
-            title: format!("{} (simulated: {}, 0 worse{})", self.title, parts.join(", "), managed.unwrap_or_default()),
-            command: self.command,
-        }
+        // What weakens comes last; else what helps most, and of equals the first that was thought of, which is the smallest.
+        tried.sort_by_key(|(candidate, consequence)| {
+            (candidate.weaker, consequence.weakened, consequence.still_refused, std::cmp::Reverse(consequence.better))
+        });
+        tried.truncate(MOST_FIXES);
+        tried.into_iter().filter_map(|(candidate, consequence)| fix(candidate, consequence, changed)).collect()
     }
+
+    fn candidates(&self, concerned: &[&Pair], mesh: &Snapshot, wanted: Wanted) -> Vec<Candidate> {
+        let mut found: Vec<Candidate> = Vec::new();
+        for pair in concerned {
+            let Some(server) = self.servers.iter().find(|server| is_server(pair, server)) else { continue };
+            for candidate in candidates::of_pair(pair, server, mesh, wanted.weaker) {
+                if !found.iter().any(|known| known.change == candidate.change) {
+                    found.push(candidate);
+                }
+            }
+        }
+        found
+    }
+
+    fn asked(&self, concerned: &[&Pair]) -> Vec<(Asked, bool)> {
+        let of_finding = |client: &str, server: &ServerRef| {
+            concerned.iter().any(|pair| {
+                is_server(pair, server) && format!("{}/{}", pair.client.namespace, pair.client.pod) == client
+            })
+        };
+        let servers = self.servers.iter().enumerate();
+        servers
+            .flat_map(|(at, server)| {
+                self.clients.iter().map(move |(client, pod)| ((*pod, at), of_finding(client, server)))
+            })
+            .collect()
+    }
+}
+
+fn fix(candidate: Candidate, consequence: Consequence, mesh: &Snapshot) -> Option<Fix> {
+    let edit = Edit::of(&candidate.change, mesh)?;
+    let moved = consequence.moves.into_iter().map(|((from, http, to), pairs)| Moved {
+        from: from.as_str(),
+        http,
+        to: to.as_str(),
+        pairs,
+    });
+    Some(Fix {
+        title: candidate.title,
+        command: edit.command(),
+        simulated: Simulated {
+            moved: moved.collect(),
+            still_refused: consequence.still_refused,
+            worse: consequence.worse + consequence.weakened,
+            weakened: consequence.weakened,
+            pairs: consequence.pairs,
+        },
+        weaker: candidate.weaker,
+        patch: edit.steps().iter().filter_map(|step| serde_json::to_value(step).ok()).collect(),
+        manifest: match &edit {
+            Edit::Create(manifest) => Some(manifest.clone()),
+            Edit::Patch { .. } => None,
+        },
+        object: candidate.object,
+    })
 }

@@ -110,6 +110,7 @@ impl CheckArgs {
             echo_servers_only: self.source.standalone && !named,
             from,
             probes: self.probes.probes(),
+            ..Scope::default()
         }
     }
 

@@ -30,10 +30,11 @@ pub fn beside(streams: &mut Streams<'_>, checked: &Checked) {
     if !checked.istio {
         line(streams.err, "warning: the server knows no Istio kinds: this is no Istio mesh");
     }
-    for Unmatched { text, what, nearest } in &checked.unmatched {
-        line(streams.err, &format!("error: no {what} is named `{text}`"));
-        if let Some(nearest) = nearest {
-            line(streams.err, &format!("hint: did you mean `{nearest}`?"));
+    for Unmatched { text, what, because, nearest } in &checked.unmatched {
+        let because = because.as_ref().map(|because| format!(": {because}")).unwrap_or_default();
+        line(streams.err, &format!("error: no {what} is named `{text}`{because}"));
+        if !nearest.is_empty() {
+            line(streams.err, &format!("hint: did you mean `{}`?", nearest.join("` or `")));
         }
     }
     for FailedLook { tried, why, next } in &checked.report.unseen {

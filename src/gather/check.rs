@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::audit::fixes;
+use crate::audit::{edit, explain};
 use crate::decode::{self, Assume, Loaded, Problem};
 use crate::gather::chosen::Chosen;
 use crate::gather::mesh::{self, Look};
@@ -97,7 +97,7 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
         format!("context {}: {}, requests by {}", cluster.context, chosen.counts(&snapshot), execs(answers.execs));
     let namespaces = chosen.namespaces(scope, &cluster.namespace);
     let mut report = assemble::report(&mesh, chosen.joined(intents, &observed), failed, namespaces.as_ref());
-    fixes::propose(&mut report, &snapshot, || chosen.asked());
+    explain::add(&mut report, &mesh, scope.fixes);
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);
     Ok(Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio, failed_looks })
 }
@@ -113,9 +113,28 @@ pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespa
     let looked_at = format!("manifests: {}", chosen.counts(&snapshot));
     let namespaces = chosen.namespaces(scope, default_namespace);
     let mut report = assemble::report(&mesh, chosen.joined(intents, &observed), Vec::new(), namespaces.as_ref());
-    fixes::propose(&mut report, &snapshot, || chosen.asked());
+    explain::add(&mut report, &mesh, scope.fixes);
+    written(&mut report, objects);
     let namespace = scope.place(default_namespace).map(str::to_owned);
     Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio: true, failed_looks: false }
+}
+
+/// Without a cluster there is nothing to patch: the fixes get the manifests as they should be.
+fn written(report: &mut Report, objects: &[Loaded]) {
+    for fix in report.findings.iter_mut().flat_map(|finding| &mut finding.fixes) {
+        let Some(changed) = fix.object.as_ref().filter(|_| fix.manifest.is_none()) else { continue };
+        let steps: Vec<edit::Step> =
+            fix.patch.iter().filter_map(|step| serde_json::from_value(step.clone()).ok()).collect();
+        let is_it = |loaded: &&Loaded| {
+            let (kind, namespace, name) = place(&loaded.object);
+            kind == changed.kind.as_str()
+                && changed.namespace.as_ref() == Some(&namespace)
+                && changed.name.as_ref() == Some(&name)
+        };
+        // Of two objects of one name the last counts.
+        let object = objects.iter().rfind(is_it);
+        fix.manifest = object.and_then(|loaded| edit::patched(&loaded.object, &steps));
+    }
 }
 
 fn execs(count: usize) -> String {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::audit::whatif::Asked;
 use crate::gather::probe::{Call, ClientPlan, is_echo_server, is_test_client};
 use crate::gather::scope::{Probes, Scope, Unmatched};
+use crate::gather::suggest;
 use crate::intent::{Client, Mesh};
 use crate::model::evidence::{Reading, Unseen};
 use crate::model::meta::selects;
@@ -33,23 +33,16 @@ impl<'s> Chosen<'s> {
         let all_servers = mesh.servers();
         let all_clients = mesh.clients();
         let echo_servers = EchoServers::of(mesh.snapshot());
+        let namespaces = mesh.snapshot().namespace_names();
         let mut unmatched: Vec<Unmatched> = scope
             .services
             .iter()
             .filter(|name| !all_servers.iter().any(|server| name.matches(server, default_namespace)))
-            .map(|name| Unmatched {
-                text: name.text.clone(),
-                what: "service port",
-                nearest: nearest(&name.text, all_servers.iter().map(ServerRef::display_name)),
-            })
+            .map(|name| suggest::service(name, &all_servers, &namespaces, default_namespace))
             .collect();
         let client_place = scope.namespace.as_deref();
         let missing = scope.from.iter().filter(|name| !all_clients.iter().any(|c| name.matches(c.pod, client_place)));
-        unmatched.extend(missing.map(|name| Unmatched {
-            text: name.text().to_owned(),
-            what: "client",
-            nearest: nearest(name.text(), all_clients.iter().map(|client| client.pod.display_name())),
-        }));
+        unmatched.extend(missing.map(|name| suggest::client(name, &all_clients, &namespaces, client_place)));
         let in_scope = |server: &ServerRef| {
             let named = scope.services.iter().any(|name| name.matches(server, default_namespace));
             if !scope.services.is_empty() {
@@ -102,12 +95,6 @@ impl<'s> Chosen<'s> {
                 join::pair(&client.reference, server, intent, &programmed, seen)
             })
             .collect()
-    }
-
-    /// The pairs, as a question that can be put to another mesh.
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        let name = |pod: &Pod| (pod.meta.namespace.clone(), pod.meta.name.clone());
-        self.pairs().map(|(client, server)| Asked { client: name(client.pod), server: server.clone() }).collect()
     }
 
     /// `Istio 1.31, 3 clients, 3 service ports`.
@@ -209,12 +196,4 @@ fn labelled(snapshot: &Snapshot, server: &ServerRef, labels: &LabelSelector) -> 
     let of = |namespace: &str, name: &str| namespace == server.namespace && name == server.service;
     let service = snapshot.services.iter().find(|service| of(&service.meta.namespace, &service.meta.name));
     service.is_some_and(|service| labels.matches(&service.meta.labels))
-}
-
-fn nearest(text: &str, names: impl Iterator<Item = String>) -> Option<String> {
-    names
-        .map(|name| (strsim::jaro_winkler(text, &name), name))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, name)| name)
 }

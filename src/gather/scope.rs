@@ -1,5 +1,6 @@
 //! What is looked at: which servers, which clients, between whom requests are sent.
 
+use crate::audit::fixes::Wanted;
 use crate::model::name::{ClientName, LabelSelector, ServiceName};
 
 /// What is looked at.
@@ -19,6 +20,8 @@ pub struct Scope {
     pub from: Vec<ClientName>,
     /// Between whom requests are sent.
     pub probes: Probes,
+    /// Which fixes are looked for.
+    pub fixes: Wanted,
 }
 
 impl Scope {
@@ -47,6 +50,8 @@ pub struct Unmatched {
     pub text: String,
     /// `service port` or `client`.
     pub what: &'static str,
-    /// The name that comes nearest.
-    pub nearest: Option<String>,
+    /// What is wrong with it, where that can be told.
+    pub because: Option<String>,
+    /// Names that come near, the nearest first.
+    pub nearest: Vec<String>,
 }

@@ -10,11 +10,11 @@ use crate::intent::mesh::Mesh;
 use crate::intent::plane::ControlPlane;
 use crate::intent::registry::{Svc, SvcPort};
 use crate::intent::unread::{self, Unread};
-use crate::intent::{accepts, because, originates, symptom};
+use crate::intent::{accepts, because, context, originates, symptom};
 use crate::model::derivation::{PolicyKind, PolicyRef};
 use crate::model::mesh::OutboundPolicy;
-use crate::model::pair::{Endpoint, OriginKind, OriginMode, Originates, PairIntent, Route, ServerRef};
-use crate::model::port::{Payload, PortClass};
+use crate::model::pair::{Accepts, Endpoint, OriginKind, OriginMode, Originates, PairIntent, Route, ServerRef};
+use crate::model::port::{Payload, PortClass, ServicePort};
 use crate::model::wire::{Outcome, Why, Wire};
 use crate::model::workload::{Pod, ProxyKind};
 
@@ -76,14 +76,18 @@ impl<'s> Question<'_, 's> {
         };
         let call = follow(if class == PortClass::Tcp { Payload::Tcp } else { Payload::Http });
         let raw = (class == PortClass::Auto).then(|| follow(Payload::Tcp));
+        let calls: Vec<&Call<'s>> = std::iter::once(&call).chain(&raw).collect();
+        let others = self.other_clusters(&calls);
         let mut originates = match (subset, &call.via) {
             (Some(subset), _) => self.originates_to(subset, &call),
             (None, Some(via)) => self.originates_via(via, &call),
-            (None, None) => self.originates(&call),
+            (None, None) => self.originates_astray(&call, &others),
         };
         if subset.is_none() && originates.mode != OriginMode::NoProxy {
             originates.layers.extend(self.unused_routings(call.via.as_ref()));
         }
+        let around = context::of_client(self, &calls, &others, &originates);
+        originates.layers.splice(0..0, around);
         let endpoints: Vec<Endpoint> = call.ends.iter().map(|end| self.endpoint(end, raw.as_ref())).collect();
         let pods: Vec<Option<&Pod>> = call.ends.iter().map(|end| end.endpoint.pod).collect();
         let cluster = match (&call.via, &originates.route) {
@@ -193,6 +197,40 @@ impl<'s> Question<'_, 's> {
         self.mesh.cluster(self.client, self.plane, svc, svc.port(self.port.port)?, subset)
     }
 
+    /// What the client side was told to send, by the cluster that the call really leaves by.
+    fn originates_astray(&self, call: &Call<'s>, others: &[(Arc<Svc<'s>>, Cluster<'s>)]) -> Originates {
+        let own = self.originates(call);
+        let taken = others.iter().find(|(_, other)| call.route == Some(Route::Cluster(other.name.clone())));
+        let Some((svc, cluster)) = taken else { return own };
+        let mut originates =
+            originates::by_cluster(cluster, originates::kind(cluster, &call.sends()), self.client, svc, self.plane);
+        originates.layers.splice(0..0, context::unused(own.layers, &svc.host));
+        originates
+    }
+
+    /// Clusters of other services by which a call leaves: they have the host or the listener in the client's scope.
+    fn other_clusters(&self, calls: &[&Call<'s>]) -> Vec<(Arc<Svc<'s>>, Cluster<'s>)> {
+        let mut found: Vec<(Arc<Svc<'s>>, Cluster<'s>)> = Vec::new();
+        let scope = self.mesh.scope(self.client, self.plane);
+        let own = self.concrete();
+        let ends = calls.iter().flat_map(|call| &call.ends).map(|end| &end.route);
+        for route in calls.iter().filter_map(|call| call.route.as_ref()).chain(ends) {
+            let Route::Cluster(name) = route else { continue };
+            if found.iter().any(|(_, known)| known.name == *name) {
+                continue;
+            }
+            let parts: Vec<&str> = name.split('|').collect();
+            let [_, port, subset, host] = *parts.as_slice() else { continue };
+            let svc = scope.service(self.plane, &self.mesh.registry, host).map(|imported| imported.svc);
+            let Some(svc) = svc.filter(|svc| !Arc::ptr_eq(svc, own)) else { continue };
+            let port = port.parse().ok().and_then(|number| svc.port(ServicePort(number)));
+            let subset = Some(subset).filter(|name| !name.is_empty());
+            let cluster = port.and_then(|port| self.mesh.cluster(self.client, self.plane, &svc, port, subset));
+            found.extend(cluster.map(|cluster| (Arc::clone(&svc), cluster)));
+        }
+        found
+    }
+
     /// What the client side would send to a subset.
     pub(crate) fn originates_to(&self, subset: &str, call: &Call<'s>) -> Originates {
         let cluster = self.cluster(Some(subset));
@@ -217,6 +255,20 @@ impl<'s> Question<'_, 's> {
         }
     }
 
+    /// What an endpoint accepts, with what that rests on.
+    fn accepts(&self, end: &End<'s>) -> Accepts {
+        let endpoint = &end.endpoint;
+        let mut accepts = endpoint.pod.map_or_else(accepts::nothing, |pod| accepts::of(self.mesh, pod, end.port));
+        let machine = context::of_machine(self.mesh, endpoint.namespace, &endpoint.workload, endpoint.address());
+        let plane = endpoint.pod.filter(|pod| pod.proxy == ProxyKind::Sidecar).and_then(|pod| self.mesh.plane(pod));
+        let around = match (endpoint.pod, plane) {
+            (Some(pod), Some(plane)) => context::of_server(self.mesh, plane, pod, &accepts.layers),
+            (_, _) => Vec::new(),
+        };
+        accepts.layers.splice(0..0, machine.into_iter().chain(around));
+        accepts
+    }
+
     fn endpoint(&self, end: &End<'s>, raw: Option<&Call<'s>>) -> Endpoint {
         let endpoint = &end.endpoint;
         let tcp = raw.and_then(|raw| {
@@ -235,7 +287,7 @@ impl<'s> Question<'_, 's> {
             is_self: end.is_self,
             marked: end.marked,
             sends: end.sends,
-            accepts: endpoint.pod.map_or_else(accepts::nothing, |pod| accepts::of(self.mesh, pod, end.port)),
+            accepts: self.accepts(end),
             outcome: end.outcome,
             tcp,
         }

@@ -107,6 +107,16 @@ impl std::str::FromStr for ServiceName {
 }
 
 impl ServiceName {
+    /// The name and the namespace, as far as they can be told without knowing what exists: of `httpbin.bar` both.
+    #[must_use]
+    pub fn parts(&self) -> (&str, Option<&str>) {
+        match (&self.namespace, self.name.split_once('.')) {
+            (Some(namespace), _) => (&self.name, Some(namespace)),
+            (None, None) => (&self.name, None),
+            (None, Some((name, rest))) => (name, Some(rest.split_once('.').map_or(rest, |(namespace, _)| namespace))),
+        }
+    }
+
     /// Whether it names this service port; a name without namespace means `default_namespace`.
     #[must_use]
     pub fn matches(&self, server: &ServerRef, default_namespace: &str) -> bool {

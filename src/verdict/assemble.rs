@@ -41,6 +41,7 @@ pub fn report(
         pairs,
         findings,
         unseen,
+        also_broken: Vec::new(),
     }
 }
 

@@ -67,6 +67,7 @@ pub fn pair(
         decided_by: intent.decided_by,
         responsible: intent.responsible,
         findings: Vec::new(),
+        ruled_out: Vec::new(),
     }
 }
 

@@ -13,6 +13,10 @@ use crate::verdict::report::told::{EndpointToldView, ProgrammedView};
 
 pub mod told;
 
+mod help;
+
+pub use help::{AlsoBroken, Fix, Moved, RuledOut, Simulated};
+
 /// One answer about a mesh.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,6 +35,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be looked at.
     pub unseen: Vec<FailedLook>,
+    /// Who else is refused; only `explain` asks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_broken: Vec<AlsoBroken>,
 }
 
 /// The mesh as found.
@@ -125,6 +132,9 @@ pub struct Pair {
     pub being_pushed: Vec<Gap>,
     /// Ids of the findings about this pair.
     pub findings: Vec<String>,
+    /// What the evidence rules out; only `explain` asks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ruled_out: Vec<RuledOut>,
 }
 
 /// The client of a pair.
@@ -353,16 +363,6 @@ pub struct Finding {
     pub objects: Vec<PolicyRef>,
     /// What could be done, smallest first.
     pub fixes: Vec<Fix>,
-}
-
-/// A change that would help.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Fix {
-    /// What it does.
-    pub title: String,
-    /// A command that can be pasted.
-    pub command: String,
 }
 
 // === impl Report ===

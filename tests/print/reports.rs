@@ -38,6 +38,7 @@ pub(super) fn report(pairs: Vec<Pair>, findings: Vec<Finding>) -> Report {
         pairs,
         findings,
         unseen: Vec::new(),
+        also_broken: Vec::new(),
     }
 }
 
@@ -88,6 +89,7 @@ pub(super) fn pair(client: (&str, &str), server: (&str, &str)) -> Pair {
         gaps: Vec::new(),
         being_pushed: Vec::new(),
         findings: Vec::new(),
+        ruled_out: Vec::new(),
     }
 }
 

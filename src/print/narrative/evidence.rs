@@ -1,0 +1,89 @@
+//! What each witness says, or why it is silent.
+
+use std::io::{self, Write};
+
+use crate::model::wire::Wire;
+use crate::print::grid::visible;
+use crate::print::narrative::group::Group;
+use crate::print::narrative::headline::code;
+use crate::verdict::report::told::ProgrammedView;
+use crate::verdict::report::{ObservedView, Pair, PeerView, UnseenView};
+
+/// Writes it.
+pub(super) fn write(group: &Group<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let Some(pair) = group.pairs.first() else { return Ok(()) };
+    writeln!(out, "Evidence")?;
+    let why = pair.intent.why.unwrap_or("endpoints-differ");
+    writeln!(out, "  policy   {}: {why}; {}", pair.intent.wire.as_str(), pair.intent.because)?;
+    if let Some(tcp) = &pair.tcp {
+        writeln!(out, "           raw TCP {}: {}", tcp.wire.as_str(), tcp.why.unwrap_or("endpoints-differ"))?;
+    }
+    proxies(pair, out)?;
+    writeln!(out, "  wire     {}", wire(pair, group.pairs.len()))?;
+    for gap in &pair.gaps {
+        writeln!(out, "  gap      {}: {}", gap.at, gap.what)?;
+    }
+    Ok(())
+}
+
+/// What the proxies of both ends hold, and where it stands.
+fn proxies(pair: &Pair, out: &mut dyn Write) -> io::Result<()> {
+    let told = match &pair.programmed {
+        ProgrammedView::Unseen(unseen) => return writeln!(out, "  proxies  {}", silent(unseen)),
+        ProgrammedView::Seen(told) => told,
+    };
+    writeln!(out, "  proxies  {}: {}: {}", agrees(told.wire, pair.intent.wire), told.wire.as_str(), told.why)?;
+    for evidence in told.originates.iter().flat_map(|originates| &originates.evidence) {
+        writeln!(out, "           {}: {}", evidence.pod, visible(&evidence.says))?;
+    }
+    for trouble in &told.troubles {
+        writeln!(out, "           {}: {}", trouble.pod, visible(&trouble.what))?;
+    }
+    Ok(())
+}
+
+fn agrees(shown: Wire, demanded: Wire) -> &'static str {
+    match shown {
+        Wire::Unknown => "leaves it open",
+        shown if shown == demanded => "agrees",
+        _ => "disagrees",
+    }
+}
+
+/// `unseen: not-http (the port does not speak HTTP)`.
+fn silent(unseen: &UnseenView) -> String {
+    let words = match unseen.unseen {
+        "not-requested" => Some("nobody looked"),
+        "not-a-test-pair" => Some("no test client or no echo server; --probe sends a request all the same"),
+        "pod-not-ready" => Some("the client's pod is not ready"),
+        "forbidden" => Some("the rights do not allow it"),
+        "no-curl" => Some("the client's container has no curl"),
+        "through-service" => Some("the answer came through the Service and names no pod"),
+        "not-http" => Some("the port does not speak HTTP"),
+        "no-endpoints" => Some("there is nothing to call"),
+        "budget" => Some("beyond the number of requests that were allowed"),
+        _ => None,
+    };
+    let all: Vec<&str> = words.into_iter().chain(unseen.detail.as_deref()).collect();
+    match all.as_slice() {
+        [] => format!("unseen: {}", unseen.unseen),
+        parts => format!("unseen: {} ({})", unseen.unseen, visible(&parts.join(": "))),
+    }
+}
+
+fn wire(pair: &Pair, alike: usize) -> String {
+    let seen = match &pair.observed {
+        ObservedView::Unseen(unseen) => return silent(unseen),
+        ObservedView::Seen(seen) => seen,
+    };
+    let agrees = agrees(seen.wire, pair.intent.wire);
+    let said = seen.message.as_ref().or(seen.body.as_ref());
+    let said = said.map(|text| format!(" \"{}\"", visible(text))).unwrap_or_default();
+    let peer = match &seen.peer {
+        PeerView::Seen { uri, .. } if alike == 1 => format!("XFCC names {}", visible(uri)),
+        PeerView::Seen { uri, .. } => format!("XFCC names each client, like {}", visible(uri)),
+        PeerView::Absent { absent } => format!("no XFCC: {absent}"),
+    };
+    let (symptom, by, why) = (code(&seen.http, seen.exit), seen.answered_by, seen.why);
+    format!("{agrees}: {symptom}{said}; answered by {by} ({why}); {peer}")
+}
