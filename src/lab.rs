@@ -10,6 +10,7 @@ pub mod dataplane;
 pub mod desired;
 pub mod drift;
 pub mod echo;
+pub mod envoy;
 pub mod envoy_config;
 pub mod httpbin;
 pub mod kube_api;

@@ -6,6 +6,7 @@ mod cli;
 mod completion;
 mod decode;
 mod explain;
+mod envoy;
 mod findings;
 mod intent;
 mod lab_admin;

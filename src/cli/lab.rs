@@ -9,7 +9,8 @@ use kube::config::Kubeconfig;
 use crate::cli::source::ManifestArgs;
 use crate::cli::{Streams, notice, standalone};
 use crate::exit::Exit;
-use crate::lab::mesh::Lab;
+use crate::lab::envoy::find::ProxyChoice;
+use crate::lab::mesh::{Lab, LabSettings};
 use crate::model::mesh::IstioVersion;
 use crate::source::cluster::{Cluster, ClusterRequest};
 
@@ -22,6 +23,9 @@ pub struct LabArgs {
     /// Version of the control plane
     #[arg(long, value_name = "VERSION", default_value_t)]
     istio_version: IstioVersion,
+    /// What the sidecars are: reference, envoy or envoy=PATH
+    #[arg(long, value_name = "PROXY", default_value_t)]
+    proxy: ProxyChoice,
     /// End after this many seconds (default: when interrupted)
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
@@ -51,13 +55,15 @@ pub fn run(args: &LabArgs, streams: &mut Streams<'_>) -> Exit {
 
 async fn hold(args: &LabArgs, streams: &mut Streams<'_>) -> Result<Exit, String> {
     let given = args.manifests.read(streams);
-    let lab =
-        Lab::start(args.istio_version).await.map_err(|e| format!("the reference mesh could not be started: {e}"))?;
+    let not_started = |e: &dyn std::fmt::Display| format!("the reference mesh could not be started: {e}");
+    let envoy = args.proxy.program().map_err(|e| not_started(&e))?;
+    let settings = LabSettings { version: args.istio_version, envoy, ..LabSettings::default() };
+    let lab = Lab::of(settings).await.map_err(|e| not_started(&e))?;
     let kubeconfig = lab.kubeconfig();
     let parsed = Kubeconfig::from_yaml(&kubeconfig).map_err(|e| e.to_string())?;
     let cluster = Cluster::from_kubeconfig(parsed, &ClusterRequest::default()).await.map_err(|e| e.to_string())?;
     let refused = standalone::apply(&cluster, &given, streams).await.map_err(|e| e.to_string())?;
-    lab.settled(Duration::from_secs(10)).await.map_err(|e| e.to_string())?;
+    lab.settled(standalone::PUSH).await.map_err(|e| e.to_string())?;
     match &args.write_kubeconfig {
         None => notice::line(streams.out, kubeconfig.trim_end()),
         Some(file) => {

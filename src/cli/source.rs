@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::gather::check::{self, Known};
 use crate::gather::progress::Progress;
 use crate::gather::scope::{Probes, Scope};
+use crate::lab::envoy::find::ProxyChoice;
 use crate::model::mesh::IstioVersion;
 use crate::source::cluster::Cluster;
 use crate::source::manifests as files;
@@ -22,6 +23,9 @@ pub struct SourceArgs {
     /// Run the embedded reference mesh and look at that
     #[arg(long, help_heading = "Source")]
     pub standalone: bool,
+    /// What the sidecars of the reference mesh are: reference, envoy or envoy=PATH
+    #[arg(long, value_name = "PROXY", default_value_t, requires = "standalone", help_heading = "Source")]
+    proxy: ProxyChoice,
     #[command(flatten)]
     manifests: ManifestArgs,
     /// Version of Istio whose rules hold, 1.9 to 1.31 (default: what the mesh runs)
@@ -98,7 +102,8 @@ impl SourceArgs {
     ) -> Result<Answer, NoAnswer> {
         if self.standalone {
             let known = Known { origins: given.origins(), ..self.known() };
-            return standalone::check(given, self.istio_version, scope, &known, progress, streams).await;
+            let mesh = standalone::Mesh { version: self.istio_version, proxy: &self.proxy };
+            return standalone::check(given, &mesh, scope, &known, progress, streams).await;
         }
         if !self.manifests.filename.is_empty() {
             let checked = check::offline(&given.objects, scope, &self.known(), self.manifests.default_namespace());
@@ -155,6 +160,9 @@ impl SourceArgs {
         let mut flags = Vec::new();
         if self.standalone {
             flags.push("--standalone".to_owned());
+        }
+        if self.proxy != ProxyChoice::default() {
+            flags.push(format!("--proxy {}", self.proxy));
         }
         flags.extend(self.manifests.filename.iter().map(|name| format!("-f {}", name.display())));
         if let Some(version) = self.istio_version {

@@ -10,13 +10,23 @@ use crate::decode::{self, Assume};
 use crate::gather::check::{self, Known};
 use crate::gather::progress::Progress;
 use crate::gather::scope::Scope;
-use crate::lab::mesh::Lab;
+use crate::lab::envoy::find::ProxyChoice;
+use crate::lab::mesh::{Lab, LabSettings};
 use crate::model::mesh::IstioVersion;
 use crate::source::apply::Applied;
 use crate::source::cluster::{Cluster, ClusterRequest};
 
-/// Proxies have their configuration in milliseconds; this only bounds a defect.
-const PUSH: Duration = Duration::from_secs(10);
+/// Proxies have their configuration in milliseconds, real Envoys start in a second; this only bounds a defect.
+pub const PUSH: Duration = Duration::from_secs(90);
+
+/// The reference mesh that is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Mesh<'a> {
+    /// Version of its control plane; the newest where none is named.
+    pub version: Option<IstioVersion>,
+    /// What its sidecars are.
+    pub proxy: &'a ProxyChoice,
+}
 
 /// Answers from the reference mesh with the given manifests applied.
 ///
@@ -24,7 +34,7 @@ const PUSH: Duration = Duration::from_secs(10);
 /// [`NoAnswer`] when the mesh does not start; a refused object is part of the answer.
 pub async fn check(
     given: &Manifests,
-    version: Option<IstioVersion>,
+    mesh: &Mesh<'_>,
     scope: &Scope,
     known: &Known,
     progress: &Progress,
@@ -32,7 +42,10 @@ pub async fn check(
 ) -> Result<Answer, NoAnswer> {
     progress.say("starting the reference mesh");
     let failed = |reason: &dyn std::fmt::Display| NoAnswer::Lab(reason.to_string());
-    let lab = Lab::start(version.unwrap_or(IstioVersion::NEWEST)).await.map_err(|e| failed(&e))?;
+    let envoy = mesh.proxy.program().map_err(|e| failed(&e))?;
+    let version = mesh.version.unwrap_or(IstioVersion::NEWEST);
+    let settings = LabSettings { version, envoy, ..LabSettings::default() };
+    let lab = Lab::of(settings).await.map_err(|e| failed(&e))?;
     let kubeconfig = Kubeconfig::from_yaml(&lab.kubeconfig()).map_err(|e| failed(&e))?;
     let cluster = Cluster::from_kubeconfig(kubeconfig, &ClusterRequest::default()).await?;
     let refused = apply(&cluster, given, streams).await?;

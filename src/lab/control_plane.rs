@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::intent::Mesh;
 use crate::lab::desired::{
     Application, Cluster, ClusterEndpoint, ClusterRule, ClusterService, Desired, DesiredPod, DesiredService,
-    ForwardMode, OutboundPort, PodId, ProxyConfig, TransportSocket,
+    ForwardMode, OutboundPort, PodId, ProxyConfig, RETRIES, TransportSocket,
 };
 use crate::model::derivation::{Effect, PolicyKind};
 use crate::model::identity::SpiffeId;
@@ -53,6 +53,8 @@ fn proxy<'s>(mesh: &Mesh<'s>, servers: &[ServerRef], pod: &'s Pod, profile: &Mes
         inbound: mesh.inbound_chains(pod),
         trust_domains,
         forward: ForwardMode::default(),
+        inbound_retries: RETRIES,
+        failure_in_body: false,
         version: profile.version,
     }
 }
@@ -66,6 +68,7 @@ fn outbound_port<'s>(mesh: &Mesh<'s>, pod: &'s Pod, server: &ServerRef) -> Optio
         names: names(server, pod.namespace()),
         port: server.port,
         class: server.protocol.class(),
+        retries: RETRIES,
         addresses,
         cluster: Cluster {
             name: name.clone(),

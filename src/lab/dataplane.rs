@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::Timestamp;
@@ -10,16 +11,20 @@ use rustls::ServerConfig;
 use serde_json::Value;
 
 use crate::lab::authority::{Authority, AuthorityError};
-use crate::lab::desired::{Application, Desired, DesiredPod, PodId, ProxyConfig};
+use crate::lab::dataplane::sidecar::{Applications, Sidecar, Wanted};
+use crate::lab::desired::{Application, Desired, DesiredPod, PodId};
+use crate::lab::envoy::admin::EnvoyAdmin;
+use crate::lab::envoy::{Envoy, EnvoyError, MOST, Surroundings};
 use crate::lab::network::listener::Listener;
-use crate::lab::network::{Network, PodSockets, SidecarSockets, Table};
+use crate::lab::network::{Network, PodSockets, Table};
+use crate::lab::proxy::Proxy;
 use crate::lab::proxy::access_log::AccessLogEntry;
 use crate::lab::proxy::secrets::{CertificateFault, Secrets};
 use crate::lab::proxy::telemetry::Counters;
-use crate::lab::proxy::{Proxy, inbound, outbound};
-use crate::lab::{admin, drift, echo, envoy_config, httpbin};
-use crate::model::identity::SpiffeId;
+use crate::lab::{drift, echo, envoy_config, httpbin};
 use crate::model::port::WorkloadPort;
+
+mod sidecar;
 
 /// The trust domain in the root's subject; workloads may have any.
 const TRUST_DOMAIN: &str = "cluster.local";
@@ -34,6 +39,8 @@ pub struct Dataplane {
 struct Running {
     authority: Authority,
     network: Network,
+    /// The Envoy that sidecars are; `None` for the lab's own proxy.
+    envoy: Option<PathBuf>,
     /// TLS of the TLS echoes.
     echo_tls: Arc<ServerConfig>,
     pods: Mutex<BTreeMap<PodId, Pod>>,
@@ -48,15 +55,6 @@ struct Running {
 struct Pod {
     sidecar: Option<Sidecar>,
     applications: BTreeMap<WorkloadPort, (Application, Listener)>,
-}
-
-/// A running sidecar.
-#[derive(Debug)]
-struct Sidecar {
-    proxy: Arc<Proxy>,
-    inbound: Listener,
-    outbound: Listener,
-    admin: Listener,
 }
 
 /// What the sidecars were told, for their admin endpoints; does not keep the data plane alive.
@@ -77,17 +75,29 @@ pub enum DataplaneError {
         /// What the system says.
         source: io::Error,
     },
+    /// No Envoy, or not the one that is wanted.
+    #[error(transparent)]
+    Envoy(#[from] EnvoyError),
+    /// More processes than a machine should run.
+    #[error("{0} sidecars are wanted, and at most {MOST} are run as real Envoys; take fewer, or the reference proxy")]
+    TooMany(usize),
 }
 
 // === impl Dataplane ===
 
 impl Dataplane {
-    /// An empty data plane with a fresh root.
-    #[expect(clippy::unused_async, reason = "listeners need a running tokio, which an async signature makes plain")]
+    /// An empty data plane with a fresh root, whose sidecars are the lab's own proxy.
     pub async fn start() -> Result<Self, DataplaneError> {
+        Self::start_with(None).await
+    }
+
+    /// An empty data plane with a fresh root, whose sidecars are this Envoy.
+    #[expect(clippy::unused_async, reason = "listeners need a running tokio, which an async signature makes plain")]
+    pub async fn start_with(envoy: Option<PathBuf>) -> Result<Self, DataplaneError> {
         let running = Running {
             authority: Authority::new(TRUST_DOMAIN)?,
             network: Network::default(),
+            envoy,
             echo_tls: echo::tls_config()?,
             pods: Mutex::default(),
             applied: Mutex::new((Arc::default(), Timestamp::now())),
@@ -98,30 +108,53 @@ impl Dataplane {
 
     /// Brings everything to what is desired: pods that are gone stop, new ones start, the others get their configuration.
     ///
-    /// On return every listener is up and the configuration is in force for new connections and new requests. Proxies
-    /// pool no upstream connections, so none carries requests under an old configuration. Counters and logs of pods that
-    /// stay are kept; a pod whose identity changed, or that gained or lost its sidecar, gets a new one.
-    #[expect(clippy::unused_async, reason = "listeners need a running tokio, which an async signature makes plain")]
+    /// On return every listener is up and the configuration is in force for new connections and new requests. The lab's
+    /// own proxies pool no upstream connections, so none carries requests under an old configuration; real Envoys pool.
+    /// Counters and logs of pods that stay are kept; a pod whose identity changed, or that gained or lost its sidecar, gets
+    /// a new one.
     pub async fn apply(&self, desired: Desired) -> Result<(), DataplaneError> {
+        let desired = Arc::new(desired);
+        let envoys = self.reconcile(&desired)?;
+        futures_util::future::try_join_all(envoys.iter().map(|envoy| envoy.settled())).await?;
+        self.connect(&desired);
+        *self.running.applied.lock().unwrap_or_else(PoisonError::into_inner) = (desired, Timestamp::now());
+        Ok(())
+    }
+
+    /// Starts and tells; the processes that have yet to take what they were told are returned.
+    fn reconcile(&self, desired: &Desired) -> Result<Vec<Arc<Envoy>>, DataplaneError> {
+        let sidecars = desired.pods.values().filter(|pod| pod.sidecar.is_some()).count();
+        if self.running.envoy.is_some() && sidecars > MOST {
+            return Err(DataplaneError::TooMany(sidecars));
+        }
         let mut pods = self.running.pods.lock().unwrap_or_else(PoisonError::into_inner);
         pods.retain(|id, _| desired.pods.contains_key(id));
-        let mut sockets = BTreeMap::new();
         for (id, wanted) in &desired.pods {
             let pod = pods.entry(id.clone()).or_insert_with(Pod::empty);
-            pod.reconcile(id, wanted, &self.running)?;
-            sockets.insert(id.clone(), pod.sockets(wanted.clone()));
+            pod.reconcile(id, wanted, desired, &self.running)?;
         }
-        self.running.network.replace(Table::new(sockets, desired.services.clone()));
-        *self.running.applied.lock().unwrap_or_else(PoisonError::into_inner) = (Arc::new(desired), Timestamp::now());
-        Ok(())
+        Ok(pods.values().filter_map(|pod| pod.sidecar.as_ref()?.envoy()).collect())
+    }
+
+    /// Puts the sockets of all pods in force.
+    fn connect(&self, desired: &Desired) {
+        let pods = self.running.pods.lock().unwrap_or_else(PoisonError::into_inner);
+        let sockets = desired.pods.iter().filter_map(|(id, wanted)| Some((id.clone(), pods.get(id)?.sockets(wanted))));
+        self.running.network.replace(Table::new(sockets.collect(), desired.services.clone()));
     }
 
     /// Breaks the certificates of a pod's sidecar, or mends them with fresh ones, for new connections. Nothing happens
     /// where there is no such sidecar.
-    pub fn break_certificates(&self, pod: &PodId, fault: Option<CertificateFault>) -> Result<(), DataplaneError> {
-        let Some(proxy) = self.proxy(pod) else { return Ok(()) };
-        let secrets = Secrets::issue(&self.running.authority, &proxy.identity, fault)?;
-        Ok(proxy.replace_secrets(secrets)?)
+    pub async fn break_certificates(&self, pod: &PodId, fault: Option<CertificateFault>) -> Result<(), DataplaneError> {
+        let Some(sidecar) = self.sidecar(pod) else { return Ok(()) };
+        let secrets = Secrets::issue(&self.running.authority, sidecar.identity(), fault)?;
+        let desired = self.applied().0;
+        let application = self.applications(pod);
+        sidecar.replace_secrets(pod, secrets, Surroundings { desired: &desired, application: &application })?;
+        if let Some(envoy) = sidecar.envoy() {
+            envoy.settled().await?;
+        }
+        Ok(())
     }
 
     /// The way in: names and connections as a pod's application has them.
@@ -130,22 +163,28 @@ impl Dataplane {
         self.running.network.clone()
     }
 
-    /// What the sidecar of a pod counted; `None` where there is no such pod or no sidecar.
+    /// What the lab's own proxy of a pod counted; `None` where there is no such pod or it has no such proxy.
     #[must_use]
     pub fn counters(&self, pod: &PodId) -> Option<Counters> {
         self.proxy(pod).map(|proxy| proxy.telemetry.counters())
     }
 
+    /// The admin interface of the real Envoy before a pod; `None` where there is none.
+    #[must_use]
+    pub fn envoy(&self, pod: &PodId) -> Option<EnvoyAdmin> {
+        self.sidecar(pod)?.envoy()?.admin()
+    }
+
     /// The access log of a pod's sidecar, oldest first; empty where there is none.
     #[must_use]
     pub fn access_log(&self, pod: &PodId) -> Vec<AccessLogEntry> {
-        self.proxy(pod).map(|proxy| proxy.telemetry.access_log()).unwrap_or_default()
+        self.sidecar(pod).map(|sidecar| sidecar.telemetry().access_log()).unwrap_or_default()
     }
 
-    /// `/config_dump?include_eds` of a pod's sidecar; `None` where there is no such pod or no sidecar.
+    /// `/config_dump?include_eds` of the lab's own proxy of a pod; `None` where there is no such pod or it has no such proxy.
     #[must_use]
     pub fn config_dump(&self, pod: &PodId) -> Option<Value> {
-        let (desired, pushed) = self.running.applied.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (desired, pushed) = self.applied();
         let programmed = self.proxy(pod)?.programmed();
         let certificates = programmed.served();
         let sidecar = envoy_config::Sidecar {
@@ -165,8 +204,8 @@ impl Dataplane {
         pod: &PodId,
         wanted: impl Fn(&[AccessLogEntry]) -> bool,
     ) -> Vec<AccessLogEntry> {
-        match self.proxy(pod) {
-            Some(proxy) => proxy.telemetry.until(wanted).await,
+        match self.sidecar(pod) {
+            Some(sidecar) => sidecar.telemetry().until(wanted).await,
             None => Vec::new(),
         }
     }
@@ -176,15 +215,37 @@ impl Dataplane {
         *self.running.rejected.lock().unwrap_or_else(PoisonError::into_inner) = pods;
     }
 
+    /// What was applied last.
+    #[must_use]
+    pub fn desired(&self) -> Arc<Desired> {
+        self.applied().0
+    }
+
     /// The mesh's root.
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.running.authority
     }
 
-    fn proxy(&self, pod: &PodId) -> Option<Arc<Proxy>> {
+    fn applied(&self) -> (Arc<Desired>, Timestamp) {
+        self.running.applied.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn applications(&self, pod: &PodId) -> Applications {
         let pods = self.running.pods.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(&pods.get(pod)?.sidecar.as_ref()?.proxy))
+        pods.get(pod).map(Pod::applications).unwrap_or_default()
+    }
+
+    fn sidecar(&self, pod: &PodId) -> Option<Sidecar> {
+        let pods = self.running.pods.lock().unwrap_or_else(PoisonError::into_inner);
+        pods.get(pod)?.sidecar.clone()
+    }
+
+    fn proxy(&self, pod: &PodId) -> Option<Arc<Proxy>> {
+        match self.sidecar(pod)? {
+            Sidecar::Reference(reference) => Some(Arc::clone(&reference.proxy)),
+            Sidecar::Envoy(_) => None,
+        }
     }
 }
 
@@ -214,7 +275,13 @@ impl Pod {
         Self { sidecar: None, applications: BTreeMap::new() }
     }
 
-    fn reconcile(&mut self, id: &PodId, wanted: &DesiredPod, running: &Arc<Running>) -> Result<(), DataplaneError> {
+    fn reconcile(
+        &mut self,
+        id: &PodId,
+        wanted: &DesiredPod,
+        desired: &Desired,
+        running: &Arc<Running>,
+    ) -> Result<(), DataplaneError> {
         self.applications.retain(|port, (application, _)| wanted.application.get(port) == Some(application));
         for (port, application) in &wanted.application {
             if !self.applications.contains_key(port) {
@@ -223,57 +290,32 @@ impl Pod {
                 self.applications.insert(*port, (*application, listener));
             }
         }
-        let kept = self.sidecar.take().filter(|sidecar| sidecar.proxy.identity == wanted.identity);
-        self.sidecar = match (&wanted.sidecar, kept) {
-            (None, _) => None,
-            (Some(config), Some(sidecar)) => {
-                sidecar.proxy.program(config.clone())?;
-                Some(sidecar)
+        let kept = self.sidecar.take().filter(|sidecar| *sidecar.identity() == wanted.identity);
+        let Some(config) = &wanted.sidecar else { return Ok(()) };
+        let application = self.applications();
+        let around = Surroundings { desired, application: &application };
+        let wanted = Wanted { id, identity: &wanted.identity, config, around };
+        self.sidecar = Some(match kept {
+            Some(sidecar) => {
+                sidecar.program(&wanted)?;
+                sidecar
             }
-            (Some(config), None) => Some(Sidecar::start(id, &wanted.identity, config.clone(), running)?),
-        };
+            None => Sidecar::start(&wanted, running)?,
+        });
         Ok(())
     }
 
-    fn sockets(&self, wanted: DesiredPod) -> PodSockets {
-        let sidecar = |sidecar: &Sidecar| SidecarSockets {
-            inbound: sidecar.inbound.address,
-            outbound: sidecar.outbound.address,
-            admin: sidecar.admin.address,
-        };
+    fn sockets(&self, wanted: &DesiredPod) -> PodSockets {
         PodSockets {
             address: wanted.address,
-            capture: wanted.capture,
-            sidecar: self.sidecar.as_ref().map(sidecar),
-            applications: self.applications.iter().map(|(port, (_, listener))| (*port, listener.address)).collect(),
+            capture: wanted.capture.clone(),
+            sidecar: self.sidecar.as_ref().and_then(Sidecar::sockets),
+            applications: self.applications(),
         }
     }
-}
 
-// === impl Sidecar ===
-
-impl Sidecar {
-    fn start(
-        id: &PodId,
-        identity: &SpiffeId,
-        config: ProxyConfig,
-        running: &Arc<Running>,
-    ) -> Result<Self, DataplaneError> {
-        let proxy = Proxy::new(id.clone(), identity.clone(), config, running.network.clone(), &running.authority)?;
-        let proxy = Arc::new(proxy);
-        let failed = |source| DataplaneError::Listen { what: format!("the sidecar of pod `{id}`"), source };
-        let of_inbound = Arc::clone(&proxy);
-        let of_outbound = Arc::clone(&proxy);
-        let of_admin = Arc::clone(&proxy);
-        let told = Told(Arc::downgrade(running));
-        Ok(Self {
-            inbound: Listener::start(move |stream| inbound::accept(Arc::clone(&of_inbound), stream)).map_err(failed)?,
-            outbound: Listener::start(move |stream| outbound::accept(Arc::clone(&of_outbound), stream))
-                .map_err(failed)?,
-            admin: Listener::start(move |stream| admin::serve(Arc::clone(&of_admin), told.clone(), stream))
-                .map_err(failed)?,
-            proxy,
-        })
+    fn applications(&self) -> Applications {
+        self.applications.iter().map(|(port, (_, listener))| (*port, listener.address)).collect()
     }
 }
 

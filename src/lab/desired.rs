@@ -10,6 +10,9 @@ use crate::model::port::{PortClass, ServicePort, WorkloadPort};
 use crate::model::tls::UpstreamTls;
 use crate::model::workload::Capture;
 
+/// `num_retries` of Istio's default policies, outbound (`route/retry/retry.go`) and inbound.
+pub const RETRIES: u32 = 2;
+
 /// The whole data plane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desired {
@@ -82,6 +85,10 @@ pub struct ProxyConfig {
     pub trust_domains: Vec<String>,
     /// `forward_client_cert_details`.
     pub forward: ForwardMode,
+    /// How often the inbound route tries a request again whose connection to the application failed.
+    pub inbound_retries: u32,
+    /// Whether the body of a 503 names the transport's failure, as before Envoy 1.38.
+    pub failure_in_body: bool,
     /// Version of its control plane.
     pub version: IstioVersion,
 }
@@ -111,6 +118,8 @@ pub struct OutboundPort {
     pub port: ServicePort,
     /// HTTP ports are routed by Host, TCP ports by address, sniffed ports by either.
     pub class: PortClass,
+    /// How often its route tries a request again whose connection failed.
+    pub retries: u32,
     /// Addresses clients dial: virtual ones, or the pods' for headless Services.
     pub addresses: Vec<IpAddr>,
     /// Where it goes.
@@ -172,6 +181,20 @@ pub struct ClusterEndpoint {
     pub address: SocketAddr,
     /// Whether it is marked `tlsMode: istio`.
     pub marked: bool,
+}
+
+// === impl Desired ===
+
+impl Desired {
+    /// Whether a connection to this address arrives: a sidecar or an application takes it.
+    #[must_use]
+    pub fn arrives(&self, to: SocketAddr) -> bool {
+        let port = WorkloadPort(to.port());
+        let takes = |pod: &DesiredPod| {
+            (pod.sidecar.is_some() && pod.capture.inbound(port)) || pod.application.contains_key(&port)
+        };
+        self.pods.values().any(|pod| pod.address == to.ip() && takes(pod))
+    }
 }
 
 // === impl PodId ===

@@ -73,6 +73,12 @@ pub fn bootstrap(sidecar: &Sidecar<'_>) -> Value {
     bootstrap::bootstrap(sidecar)
 }
 
+/// A cluster of the bootstrap that is asked over HTTP/2 on a socket in the file system.
+#[must_use]
+pub(crate) fn pipe_cluster(name: &str, path: &str) -> Value {
+    bootstrap::pipe(name, path)
+}
+
 /// `/config_dump?include_eds` of a proxy that took all of it at `pushed`.
 #[must_use]
 pub fn config_dump(sidecar: &Sidecar<'_>, pushed: Timestamp) -> Value {

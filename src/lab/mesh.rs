@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -27,9 +28,29 @@ use crate::model::workload::Pod;
 pub struct Lab {
     api: ApiServer,
     store: Store,
-    pushed: watch::Receiver<u64>,
+    pushed: watch::Receiver<Pushed>,
     control_plane: JoinHandle<()>,
     dataplane: Dataplane,
+}
+
+/// What kind of reference mesh is wanted.
+#[derive(Debug, Clone)]
+pub struct LabSettings {
+    /// Version of the control plane.
+    pub version: IstioVersion,
+    /// Where proxies do not do what policy demands.
+    pub drifts: Vec<Drift>,
+    /// The Envoy that sidecars are; `None` for the lab's own proxy.
+    pub envoy: Option<PathBuf>,
+}
+
+/// How far the control plane is.
+#[derive(Debug, Clone, Default)]
+struct Pushed {
+    /// The objects that every proxy obeys.
+    revision: u64,
+    /// Objects that the proxies did not take, and why.
+    failed: Option<(u64, String)>,
 }
 
 /// Why the reference mesh does not run.
@@ -46,6 +67,9 @@ pub enum LabError {
     /// The control plane did not get to the newest objects in time.
     #[error("the proxies did not get the newest configuration within {0:?}")]
     NotPushed(Duration),
+    /// The data plane could not be brought to what the objects say.
+    #[error("the proxies did not take the newest configuration: {0}")]
+    NotTaken(String),
 }
 
 // === impl Lab ===
@@ -56,7 +80,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::Start`] when loopback gives no port or a certificate cannot be made.
     pub async fn start(version: IstioVersion) -> Result<Self, LabError> {
-        Self::drifting(version, Vec::new()).await
+        Self::of(LabSettings { version, ..LabSettings::default() }).await
     }
 
     /// The same with proxies that do not do what policy demands.
@@ -64,8 +88,17 @@ impl Lab {
     /// # Errors
     /// As [`Lab::start`].
     pub async fn drifting(version: IstioVersion, drifts: Vec<Drift>) -> Result<Self, LabError> {
+        Self::of(LabSettings { version, drifts, ..LabSettings::default() }).await
+    }
+
+    /// The same as it is wanted.
+    ///
+    /// # Errors
+    /// As [`Lab::start`].
+    pub async fn of(settings: LabSettings) -> Result<Self, LabError> {
+        let LabSettings { version, drifts, envoy } = settings;
         let failed = |part: &'static str| move |reason: String| LabError::Start { part, reason };
-        let dataplane = Dataplane::start().await.map_err(|e| failed("data plane")(e.to_string()))?;
+        let dataplane = Dataplane::start_with(envoy).await.map_err(|e| failed("data plane")(e.to_string()))?;
         let store = Store::new(Controllers { version });
         world::load(&store, version).map_err(|e| failed("default mesh")(e.to_string()))?;
         let issued = dataplane
@@ -81,7 +114,7 @@ impl Lab {
         let api = ApiServer::start(store.clone(), containers, certificate, &token())
             .await
             .map_err(|e| failed("API server")(e.to_string()))?;
-        let (push, pushed) = watch::channel(0);
+        let (push, pushed) = watch::channel(Pushed::default());
         let control_plane = tokio::spawn(run(store.clone(), dataplane.clone(), (version, drifts), push));
         Ok(Self { api, store, pushed, control_plane, dataplane })
     }
@@ -105,10 +138,28 @@ impl Lab {
     pub async fn settled(&self, within: Duration) -> Result<(), LabError> {
         let newest = self.store.revision();
         let mut pushed = self.pushed.clone();
-        match tokio::time::timeout(within, pushed.wait_for(|revision| *revision >= newest)).await {
-            Ok(Ok(_)) => Ok(()),
+        match tokio::time::timeout(within, pushed.wait_for(|pushed| pushed.is_past(newest))).await {
+            Ok(Ok(pushed)) if pushed.revision >= newest => Ok(()),
+            Ok(Ok(pushed)) => Err(LabError::NotTaken(pushed.failed.clone().map(|failed| failed.1).unwrap_or_default())),
             Ok(Err(_)) | Err(_) => Err(LabError::NotPushed(within)),
         }
+    }
+}
+
+// === impl LabSettings ===
+
+impl Default for LabSettings {
+    fn default() -> Self {
+        Self { version: IstioVersion::NEWEST, drifts: Vec::new(), envoy: None }
+    }
+}
+
+// === impl Pushed ===
+
+impl Pushed {
+    /// Whether these objects were pushed, well or not.
+    fn is_past(&self, revision: u64) -> bool {
+        self.revision >= revision || self.failed.as_ref().is_some_and(|(failed, _)| *failed >= revision)
     }
 }
 
@@ -123,7 +174,7 @@ async fn run(
     store: Store,
     dataplane: Dataplane,
     (version, drifts): (IstioVersion, Vec<Drift>),
-    push: watch::Sender<u64>,
+    push: watch::Sender<Pushed>,
 ) {
     let mut changes = store.subscribe();
     loop {
@@ -144,8 +195,8 @@ async fn run(
             dataplane.mark_rejected(snapshot.pods.iter().filter(rejects).map(id).collect());
         }
         match dataplane.apply(desired).await {
-            Ok(()) => drop(push.send(state.revision)),
-            Err(error) => tracing::error!(%error, "the data plane did not take its configuration"),
+            Ok(()) => push.send_modify(|pushed| pushed.revision = state.revision),
+            Err(error) => push.send_modify(|pushed| pushed.failed = Some((state.revision, error.to_string()))),
         }
         if changes.changed().await.is_err() {
             return;

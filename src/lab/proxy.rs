@@ -73,6 +73,8 @@ pub(crate) struct Upstream {
     pub(crate) endpoints: Vec<ClusterEndpoint>,
     /// What the endpoints' addresses mean.
     pub(crate) via: Via,
+    /// How often a request whose connection failed is tried again.
+    pub(crate) retries: u32,
 }
 
 /// What a proxy dials.
@@ -199,6 +201,8 @@ impl Upstream {
             transport: TransportSocket::RawBuffer,
             endpoints: vec![ClusterEndpoint { address: destination, marked: false }],
             via: Via::Network,
+            // The routes of unknown hosts have no retry policy.
+            retries: 0,
         }
     }
 
@@ -209,6 +213,8 @@ impl Upstream {
             transport: TransportSocket::RawBuffer,
             endpoints: Vec::new(),
             via: Via::Network,
+            // The routes of unknown hosts have no retry policy.
+            retries: 0,
         }
     }
 }

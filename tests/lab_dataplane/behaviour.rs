@@ -202,9 +202,9 @@ async fn a_certificate_file_that_is_not_there_is_a_secret_that_is_not_supplied()
 async fn mended_certificates_work_again() {
     use kubectl_mtls::lab::proxy::secrets::CertificateFault;
     let dataplane = start(mesh(Some(auto()), Some(accepts(MtlsMode::Strict)))).await;
-    dataplane.break_certificates(&client(), Some(CertificateFault::Expired)).unwrap();
+    dataplane.break_certificates(&client(), Some(CertificateFault::Expired)).await.unwrap();
     assert_eq!(get(&dataplane, "/headers").await.status, 503);
-    dataplane.break_certificates(&client(), None).unwrap();
+    dataplane.break_certificates(&client(), None).await.unwrap();
     assert_eq!(get(&dataplane, "/headers").await.status, 200);
 }
 

@@ -22,17 +22,12 @@ use crate::lab_dataplane::world::{
 };
 
 /// Cases that are not acted, by the beginning of their id, and why.
-pub(crate) const NOT_ACTED: [(&str, &str); 14] = [
+pub(crate) const NOT_ACTED: [(&str, &str); 9] = [
     (
         "app-slow",
         "no time-out of a route, and eight seconds are long for a test; a leaving caller has a test of its own",
     ),
-    ("app-crash.auto.strict.no-inbound-retry", "retries are not configurable"),
-    ("app-down.auto.strict.no-inbound-retry", "retries are not configurable"),
-    ("app-down.none.permissive.no-inbound-retry", "retries are not configurable"),
     ("app-blackhole", "the lab's network drops no packets"),
-    ("envoy-down", "a captured pod without a running proxy cannot be desired"),
-    ("mixed-noretry", "retries are not configurable"),
     ("proto-auto.dr-mutual.strict", "Envoy pools the connection, so that its line is not written yet; answers agree"),
     ("proto-http2.dr-disable.strict", "proxies speak HTTP/1.1 upstream, and the recording shows an HTTP/2 preface"),
     ("route.auto.overflow", "no circuit breakers"),
@@ -90,7 +85,7 @@ impl Case {
         let stage = self.stage(dataplane.authority());
         dataplane.apply(stage.desired.clone()).await.expect("applied");
         if let Some((pod, fault)) = self.fault() {
-            dataplane.break_certificates(&pod, Some(fault)).expect("broken");
+            dataplane.break_certificates(&pod, Some(fault)).await.expect("broken");
         }
         let certificate = dataplane.authority().issue_workload(&client_identity()).expect("a certificate");
         let curl = Curl::parse(&self.cmd).expect("a command line");
@@ -112,10 +107,15 @@ impl Case {
         differences
     }
 
+    /// The last part of the name: what is wrong with a certificate.
+    fn last(&self) -> &str {
+        let last = self.id.trim_end_matches(".noretry").rsplit('.').next().unwrap_or_default();
+        last.trim_start_matches("strict-cert-")
+    }
+
     /// What the name of a case of the group `cert` says about certificates.
     fn fault(&self) -> Option<(PodId, CertificateFault)> {
-        let (_, last) = self.id.rsplit_once('.')?;
-        let (who, what) = last.split_once('-')?;
+        let (who, what) = self.last().split_once('-')?;
         let pod = match who {
             "client" => world::client(),
             "server" => world::server(),
@@ -145,7 +145,11 @@ impl Case {
         });
         let files = tempfile::tempdir().expect("a directory");
         let mixed = self.id.starts_with("mixed");
-        let client = self.client(class, mixed, authority, files.path());
+        let mut client = self.client(class, mixed, authority, files.path());
+        let mut server = server.filter(|_| !self.says("envoy-down"));
+        for sidecar in client.iter_mut().chain(server.iter_mut()) {
+            self.configure(sidecar);
+        }
         let mut desired = mesh(client, server);
         self.fill(&mut desired, mixed);
         let other = self.cmd.contains(":8081/");
@@ -196,6 +200,24 @@ impl Case {
         Some(originating(class, socket, endpoints))
     }
 
+    /// Whether the name of the case has this as a part.
+    fn says(&self, part: &str) -> bool {
+        self.id.split('.').any(|said| said == part || said.ends_with(&format!("-{part}")))
+    }
+
+    /// Retries and bodies as the case has them.
+    fn configure(&self, sidecar: &mut ProxyConfig) {
+        sidecar.failure_in_body = self.id.starts_with("legacybody");
+        if self.says("no-inbound-retry") {
+            sidecar.inbound_retries = 0;
+        }
+        if self.says("noretry") {
+            for port in &mut sidecar.outbound {
+                port.retries = 0;
+            }
+        }
+    }
+
     /// A sidecar that has an HTTP listener on the port, for another service.
     fn knows_nothing(&self, class: PortClass) -> ProxyConfig {
         let mut config = originating(class, TransportSocket::RawBuffer, Vec::new());
@@ -231,7 +253,11 @@ impl Case {
             }
             other => panic!("{other}"),
         }
-        match self.id.rsplit_once('.').map_or("", |(_, last)| last) {
+        // Nothing listens: the pod's proxy takes every connection, and is down.
+        if self.says("envoy-down") {
+            httpbin.application.clear();
+        }
+        match self.last() {
             "server-wrongsa" => httpbin.identity = identity("spiffe://cluster.local/ns/foo/sa/other"),
             "server-wrongtd" => httpbin.identity = identity("spiffe://old.domain/ns/foo/sa/httpbin"),
             "client-wrongtd" => {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use kubectl_mtls::lab::desired::{
     Application, Cluster, ClusterEndpoint, ClusterService, Desired, DesiredPod, DesiredService, ForwardMode,
-    OutboundPort, PodId, ProxyConfig, TransportSocket,
+    OutboundPort, PodId, ProxyConfig, RETRIES, TransportSocket,
 };
 use kubectl_mtls::model::filter_chain::{
     FilterChain, ISTIO_HTTP_ALPN, ISTIO_TCP_ALPN, PLAINTEXT_HTTP_ALPN, TransportMatch,
@@ -95,6 +95,8 @@ pub(crate) fn sidecar() -> ProxyConfig {
         inbound: chains(None, PortClass::Auto, MtlsMode::Permissive),
         trust_domains: vec!["cluster.local".to_owned()],
         forward: ForwardMode::AppendForward,
+        inbound_retries: RETRIES,
+        failure_in_body: false,
         version: IstioVersion::NEWEST,
     }
 }
@@ -117,6 +119,7 @@ pub(crate) fn originating(class: PortClass, socket: TransportSocket, endpoints: 
         names: names.map(str::to_owned).to_vec(),
         port: ServicePort(SERVICE_PORT),
         class,
+        retries: RETRIES,
         addresses: vec![VIP],
         cluster: Cluster {
             name: CLUSTER.to_owned(),

@@ -49,7 +49,7 @@ fn tcp(name: &str, port: u16) -> Value {
     static_cluster(name, &address)
 }
 
-fn pipe(name: &str, path: &str) -> Value {
+pub(super) fn pipe(name: &str, path: &str) -> Value {
     let mut cluster = static_cluster(name, &json!({ "pipe": { "path": path } }));
     if let Some(cluster) = cluster.as_object_mut() {
         cluster.insert("typed_extension_protocol_options".to_owned(), http2());
@@ -58,7 +58,7 @@ fn pipe(name: &str, path: &str) -> Value {
 }
 
 /// HTTP/2 to the upstream.
-pub(crate) fn http2() -> Value {
+fn http2() -> Value {
     json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": { "http2_protocol_options": {} },
@@ -66,7 +66,7 @@ pub(crate) fn http2() -> Value {
 }
 
 /// A cluster of the bootstrap with one address.
-pub(crate) fn static_cluster(name: &str, address: &Value) -> Value {
+fn static_cluster(name: &str, address: &Value) -> Value {
     json!({
         "name": name,
         "type": "STATIC",

@@ -45,6 +45,14 @@ pub(super) fn inbound(sidecar: &Sidecar<'_>, port: Option<WorkloadPort>) -> Valu
         || ":0/*".to_owned(),
         |(service, dialled)| format!("{}.{}.svc.cluster.local:{dialled}/*", service.name, service.namespace),
     );
+    let mut route = Map::from_iter([("cluster".to_owned(), json!(name)), ("timeout".to_owned(), json!("0s"))]);
+    let retries = sidecar.config.inbound_retries;
+    if retries > 0 {
+        let policy = json!({ "retry_on": "reset-before-request", "num_retries": retries });
+        route.insert("retry_policy".to_owned(), policy);
+    }
+    let endless = json!({ "max_stream_duration": "0s", "grpc_timeout_header_max": "0s" });
+    route.insert("max_stream_duration".to_owned(), endless);
     json!({
         "name": name,
         "virtual_hosts": [{
@@ -52,12 +60,7 @@ pub(super) fn inbound(sidecar: &Sidecar<'_>, port: Option<WorkloadPort>) -> Valu
             "domains": ["*"],
             "routes": [{
                 "match": { "prefix": "/" },
-                "route": {
-                    "cluster": name,
-                    "timeout": "0s",
-                    "retry_policy": { "retry_on": "reset-before-request", "num_retries": 2 },
-                    "max_stream_duration": { "max_stream_duration": "0s", "grpc_timeout_header_max": "0s" },
-                },
+                "route": route,
                 "decorator": { "operation": operation },
                 "name": "default",
             }],
@@ -92,23 +95,15 @@ fn virtual_host(port: &OutboundPort, domains: &[String]) -> Value {
     let mut put = |field: &str, value: Value| host.insert(field.to_owned(), value);
     put("name", json!(name));
     put("domains", json!(domains));
+    let mut action =
+        Map::from_iter([("cluster".to_owned(), json!(port.cluster.name)), ("timeout".to_owned(), json!("0s"))]);
+    if port.retries > 0 {
+        action.insert("retry_policy".to_owned(), retry_policy(port.retries));
+    }
+    action.insert("max_grpc_timeout".to_owned(), json!("0s"));
     let route = json!({
         "match": { "prefix": "/" },
-        "route": {
-            "cluster": port.cluster.name,
-            "timeout": "0s",
-            "retry_policy": {
-                "retry_on": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
-                "num_retries": 2,
-                "retry_host_predicate": [{
-                    "name": "envoy.retry_host_predicates.previous_hosts",
-                    "typed_config": { "@type":
-                        "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate" },
-                }],
-                "host_selection_retry_max_attempts": "5",
-            },
-            "max_grpc_timeout": "0s",
-        },
+        "route": action,
         "decorator": { "operation": format!("{name}/*") },
         "name": "default",
     });
@@ -119,6 +114,21 @@ fn virtual_host(port: &OutboundPort, domains: &[String]) -> Value {
         put("typed_per_filter_config", json!({ ALPN_FILTER: off }));
     }
     Value::Object(host)
+}
+
+/// Istio: `pilot/pkg/networking/core/route/retry/retry.go:DefaultPolicy`.
+fn retry_policy(retries: u32) -> Value {
+    json!({
+        "retry_on": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
+        "num_retries": retries,
+        "retry_host_predicate": [{
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+            },
+        }],
+        "host_selection_retry_max_attempts": "5",
+    })
 }
 
 /// Hosts that no service has.

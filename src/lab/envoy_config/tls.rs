@@ -41,7 +41,7 @@ pub(super) fn put(cluster: &mut Map<String, Value>, socket: &TransportSocket) {
 }
 
 /// Plaintext.
-pub(crate) fn raw_buffer() -> Value {
+fn raw_buffer() -> Value {
     json!({
         "name": "envoy.transport_sockets.raw_buffer",
         "typed_config": { "@type": "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer" },

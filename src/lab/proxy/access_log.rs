@@ -152,6 +152,13 @@ impl Flags {
         Self(flags.iter().fold(0, |bits, flag| bits | flag.bit()))
     }
 
+    /// Reads Envoy's list of short forms; flags that the lab never sets are left out.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let known = text.split(',').filter_map(|name| Flag::ALL.into_iter().find(|flag| flag.as_str() == name));
+        Self(known.fold(0, |bits, flag| bits | flag.bit()))
+    }
+
     /// Whether the flag is set.
     #[must_use]
     pub fn contains(self, flag: Flag) -> bool {

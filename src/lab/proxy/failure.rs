@@ -1,6 +1,6 @@
 //! How Envoy counts and words a TLS failure.
 //!
-//! The wording is measured on Envoy 1.40; spaces are underscores in its access log.
+//! The wording is measured on Envoy 1.40. Its access log has underscores for spaces, older bodies have the spaces.
 
 use std::error::Error as _;
 use std::io;
@@ -22,15 +22,20 @@ pub(crate) struct TlsFailure {
 }
 
 /// The certificate of the TLS context never arrived.
-pub(crate) const NO_SECRET: &str = "TLS_error:_Secret_is_not_supplied_by_SDS";
+pub(crate) const NO_SECRET: &str = "TLS error: Secret is not supplied by SDS";
 /// Nothing listens.
-pub(crate) const CONNECTION_REFUSED: &str = "delayed_connect_error:_Connection_refused";
+pub(crate) const CONNECTION_REFUSED: &str = "delayed connect error: Connection refused";
 /// What the TLS inspector makes of plaintext HTTP.
 pub(crate) const INSPECTED_HTTP: &str =
-    "TLS_error|error:1000009c:SSL_routines:OPENSSL_internal:HTTP_REQUEST:TLS_error_end";
+    "TLS_error|error:1000009c:SSL routines:OPENSSL_internal:HTTP_REQUEST:TLS_error_end";
 /// What the TLS inspector makes of other plaintext.
 pub(crate) const INSPECTED_OTHER: &str =
-    "TLS_error|error:100000f7:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end";
+    "TLS_error|error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end";
+
+/// A reason as the access log shows it.
+pub(crate) fn logged(reason: &str) -> String {
+    reason.replace(' ', "_")
+}
 
 /// The TLS error inside an I/O error, where there is one.
 pub(crate) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
@@ -56,7 +61,7 @@ impl TlsFailure {
     pub(crate) fn of(error: &io::Error) -> Self {
         match tls_error(error) {
             Some(tls) => Self::of_tls(tls),
-            None => Self { counter: None, reason: library("33554536:system_library", "Connection_reset_by_peer") },
+            None => Self { counter: None, reason: library("33554536:system library", "Connection reset by peer") },
         }
     }
 
@@ -68,7 +73,7 @@ impl TlsFailure {
                 counter: Some("ssl.fail_verify_no_cert"),
                 reason: ssl(
                     268_435_648,
-                    "PEER_DID_NOT_RETURN_A_CERTIFICATE:peer_did_not_provide_required_client_certificate",
+                    "PEER_DID_NOT_RETURN_A_CERTIFICATE:peer did not provide required client certificate",
                 ),
             },
             rustls::Error::AlertReceived(alert) => Self::connection_error(of_alert(*alert)),
@@ -85,13 +90,13 @@ impl TlsFailure {
             return Self { counter: Some("ssl.fail_verify_san"), reason: verify_failed(reason) };
         }
         let detail = match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "certificate_has_expired",
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "certificate has expired",
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "certificate_is_not_yet_valid"
+                "certificate is not yet valid"
             }
-            _ => "unable_to_get_local_issuer_certificate",
+            _ => "unable to get local issuer certificate",
         };
-        let reason = format!("X509_verify_cert:_certificate_verification_error_at_depth_0:_{detail}");
+        let reason = format!("X509_verify_cert: certificate verification error at depth 0: {detail}");
         Self { counter: Some("ssl.fail_verify_error"), reason: verify_failed(&reason) }
     }
 
@@ -118,11 +123,11 @@ fn of_alert(alert: AlertDescription) -> String {
 }
 
 fn verify_failed(reason: &str) -> String {
-    ssl(268_435_581, &format!("CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_{reason}"))
+    ssl(268_435_581, &format!("CERTIFICATE_VERIFY_FAILED:verify cert failed: {reason}"))
 }
 
 fn ssl(code: u32, name: &str) -> String {
-    library(&format!("{code}:SSL_routines"), name)
+    library(&format!("{code}:SSL routines"), name)
 }
 
 fn library(library: &str, name: &str) -> String {

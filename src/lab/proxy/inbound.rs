@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 use crate::lab::desired::{ClusterEndpoint, TransportSocket};
 use crate::lab::network::proxy_protocol::Dialled;
 use crate::lab::proxy::access_log::{AccessLogEntry, Flag, Flags, LogKind};
-use crate::lab::proxy::failure::{INSPECTED_HTTP, INSPECTED_OTHER, NO_SECRET, TlsFailure};
+use crate::lab::proxy::failure::{INSPECTED_HTTP, INSPECTED_OTHER, NO_SECRET, TlsFailure, logged};
 use crate::lab::proxy::http::{Manager, Routing};
 use crate::lab::proxy::sniff::{self, Hello, Spoken};
 use crate::lab::proxy::stream::{Connection, Prefixed};
@@ -63,7 +63,7 @@ pub(crate) async fn accept(proxy: Arc<Proxy>, mut stream: TcpStream) {
         return;
     };
     let accepted = Accepted {
-        upstream: Arc::new(Upstream::application(chain.port, dialled.destination)),
+        upstream: Arc::new(Upstream::application(chain.port, dialled.destination, programmed.config.inbound_retries)),
         proxy: Arc::clone(&proxy),
         dialled,
         codec: chain.codec,
@@ -125,7 +125,7 @@ fn refuse(proxy: &Proxy, dialled: Dialled, found: &Found, stream: &Prefixed<TcpS
     entry.details = Some("filter_chain_not_found".to_owned());
     if found.inspected && found.hello.is_none() {
         let http = stream.ahead().starts_with(b"PRI") || !stream.ahead().first().is_some_and(u8::is_ascii_uppercase);
-        entry.downstream_failure = Some(if http { INSPECTED_OTHER } else { INSPECTED_HTTP }.to_owned());
+        entry.downstream_failure = Some(logged(if http { INSPECTED_OTHER } else { INSPECTED_HTTP }));
     }
     proxy.finish(entry);
     stream.reset_on_close();
@@ -196,7 +196,7 @@ impl Accepted {
         };
         for log in logs {
             let mut entry = self.entry(*log);
-            entry.downstream_failure = Some(reason.to_owned());
+            entry.downstream_failure = Some(logged(reason));
             if self.codec == Payload::Tcp {
                 entry.attempt_count = 1;
                 entry.upstream_cluster = Some(self.upstream.cluster.clone());
@@ -243,12 +243,13 @@ fn peer_certificate(stream: &TlsStream<Prefixed<TcpStream>>) -> Option<Certifica
 
 impl Upstream {
     /// The pod's application behind a chain: `inbound|<port>||`, or the passthrough cluster for chains without a port.
-    fn application(chain: Option<WorkloadPort>, destination: SocketAddr) -> Self {
+    fn application(chain: Option<WorkloadPort>, destination: SocketAddr, retries: u32) -> Self {
         Self {
             cluster: chain.map_or_else(|| PASSTHROUGH.to_owned(), |port| format!("inbound|{port}||")),
             transport: TransportSocket::RawBuffer,
             endpoints: vec![ClusterEndpoint { address: destination, marked: false }],
             via: Via::Application(WorkloadPort(destination.port())),
+            retries,
         }
     }
 }

@@ -129,7 +129,13 @@ impl Upstream {
         } else {
             cluster.endpoints.clone()
         };
-        Self { cluster: cluster.name.clone(), transport: cluster.socket.clone(), endpoints, via: Via::Network }
+        Self {
+            cluster: cluster.name.clone(),
+            transport: cluster.socket.clone(),
+            endpoints,
+            via: Via::Network,
+            retries: port.retries,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
 use crate::lab::proxy::access_log::{AccessLogEntry, Flag, Flags};
-use crate::lab::proxy::failure::tls_error;
+use crate::lab::proxy::failure::{logged, tls_error};
 use crate::lab::proxy::stream::Connection;
 use crate::lab::proxy::{Proxy, Upstream};
 
@@ -52,7 +52,7 @@ pub(crate) async fn proxy<D: Connection>(
     match proxy.connect_upstream(upstream, &endpoint, None).await {
         Err(reason) => {
             entry.flags = Flags::of(&[Flag::UpstreamConnectionFailure, Flag::UpstreamRetryLimitExceeded]);
-            entry.upstream_failure = Some(reason);
+            entry.upstream_failure = Some(logged(&reason));
             // Envoy never read the caller's bytes, so its close is a reset.
             downstream.reset_on_close();
         }

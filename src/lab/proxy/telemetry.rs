@@ -68,6 +68,12 @@ impl Counters {
     }
 }
 
+impl FromIterator<(String, u64)> for Counters {
+    fn from_iter<T: IntoIterator<Item = (String, u64)>>(counters: T) -> Self {
+        Self(counters.into_iter().collect())
+    }
+}
+
 // === impl HostCounters ===
 
 impl HostCounters {

@@ -130,7 +130,7 @@ impl ClientCertVerifier for MeshClient {
         if names.iter().any(|name| self.prefixes.iter().any(|prefix| name.starts_with(prefix))) {
             return Ok(verified);
         }
-        Err(mismatch(format!("SAN_matcher,_certificate_SANs_are_[{}]", names.join(",_"))))
+        Err(mismatch(format!("SAN matcher, certificate SANs are [{}]", names.join(", "))))
     }
 
     fn verify_tls12_signature(
@@ -161,14 +161,14 @@ impl ClientCertVerifier for MeshClient {
 impl UpstreamServer {
     fn verify_names(&self, end_entity: &CertificateDer<'_>) -> Result<(), rustls::Error> {
         let names = names(end_entity);
-        let shown = names.join(",_");
+        let shown = names.join(", ");
         match &self.names {
             ExpectedNames::Any => Ok(()),
             ExpectedNames::OneOf(expected) if expected.iter().any(|name| names.contains(name)) => Ok(()),
-            ExpectedNames::OneOf(_) => Err(mismatch(format!("SAN_matcher,_certificate_SANs_are_[{shown}]"))),
+            ExpectedNames::OneOf(_) => Err(mismatch(format!("SAN matcher, certificate SANs are [{shown}]"))),
             ExpectedNames::ServerName(expected) if names.contains(expected) => Ok(()),
             ExpectedNames::ServerName(expected) => {
-                Err(mismatch(format!("verify_SAN_list,_expected_SANs:_[{expected}],_certificate_SANs:_[{shown}]")))
+                Err(mismatch(format!("verify SAN list, expected SANs: [{expected}], certificate SANs: [{shown}]")))
             }
         }
     }

@@ -65,7 +65,7 @@ impl Proxy {
             Via::Application(port) => self.network.connect_to_application(&self.pod, port).await,
         };
         opened.map_err(|error| match error.kind() {
-            io::ErrorKind::HostUnreachable => "delayed_connect_error:_No_route_to_host".to_owned(),
+            io::ErrorKind::HostUnreachable => "delayed connect error: No route to host".to_owned(),
             _ => CONNECTION_REFUSED.to_owned(),
         })
     }

@@ -12,12 +12,9 @@ use crate::lab::desired::ClusterEndpoint;
 use crate::lab::network::listener::AbortOnDrop;
 use crate::lab::proxy::access_log::{Flag, Flags};
 use crate::lab::proxy::failure::tls_error_behind;
-use crate::lab::proxy::http::reply::{Logged, Proxied, ReplyBody, local_reply};
+use crate::lab::proxy::http::reply::{Logged, Proxied, ReplyBody, Reset, local_reply};
 use crate::lab::proxy::http::{Manager, Routing};
 use crate::lab::proxy::{Upstream, headers};
-
-/// `num_retries: 2` of Istio's default policies, outbound (`route/retry/retry.go`) and inbound.
-const ATTEMPTS: u32 = 3;
 
 /// One attempt's failure.
 enum Failed {
@@ -32,7 +29,7 @@ enum Failed {
 // === impl Manager ===
 
 impl Manager {
-    /// Sends a request up to three times; only failures to connect are tried again.
+    /// Sends a request, again as often as its route says; only failures to connect are tried again.
     pub(super) async fn forward(
         &self,
         upstream: &Upstream,
@@ -42,7 +39,8 @@ impl Manager {
     ) -> Response<ReplyBody> {
         let cluster = &upstream.cluster;
         let mut failed = None;
-        for attempt in 1..=ATTEMPTS {
+        let attempts = upstream.retries.saturating_add(1);
+        for attempt in 1..=attempts {
             let Some(endpoint) = self.proxy.pick(upstream) else {
                 self.proxy.count_cluster(cluster, "upstream_cx_none_healthy");
                 logged.entry_mut(|entry| {
@@ -71,16 +69,20 @@ impl Manager {
                 Err(Failed::Connect(reason)) => failed = Some(reason),
                 Err(Failed::Terminated) => {
                     self.proxy.count_cluster(cluster, "upstream_cx_destroy_remote_with_active_rq");
-                    return logged.reset("connection termination", None, Flag::UpstreamConnectionTermination);
+                    return logged.reset(Reset::of("connection termination", Flag::UpstreamConnectionTermination));
                 }
                 Err(Failed::Protocol) => {
                     self.proxy.count_cluster(cluster, "upstream_cx_protocol_error");
-                    return logged.reset("protocol error", None, Flag::UpstreamProtocolError);
+                    return logged.reset(Reset::of("protocol error", Flag::UpstreamProtocolError));
                 }
             }
         }
-        self.proxy.count_cluster(cluster, "upstream_rq_retry_limit_exceeded");
-        logged.reset("remote connection failure", failed, Flag::UpstreamConnectionFailure)
+        let retried = upstream.retries > 0;
+        if retried {
+            self.proxy.count_cluster(cluster, "upstream_rq_retry_limit_exceeded");
+        }
+        let reset = Reset::of("remote connection failure", Flag::UpstreamConnectionFailure);
+        logged.reset(Reset { failure: failed, retried, ..reset })
     }
 
     fn attempt(&self, request: &Request<()>, body: &Bytes, attempt: u32) -> Request<Full<Bytes>> {

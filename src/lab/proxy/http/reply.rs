@@ -13,6 +13,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::lab::network::listener::AbortOnDrop;
 use crate::lab::proxy::access_log::{AccessLogEntry, Flag, Flags};
+use crate::lab::proxy::failure::logged;
 use crate::lab::proxy::headers;
 use crate::lab::proxy::http::Manager;
 
@@ -32,6 +33,18 @@ pub(super) struct Logged {
     entry: Option<AccessLogEntry>,
 }
 
+/// Why an upstream gave no answer.
+pub(super) struct Reset<'a> {
+    /// Envoy's words.
+    pub(super) reason: &'a str,
+    /// Of the transport, where it failed.
+    pub(super) failure: Option<String>,
+    /// The response flag.
+    pub(super) flag: Flag,
+    /// Whether it was tried again, in vain.
+    pub(super) retried: bool,
+}
+
 /// An answer of the proxy's own.
 pub(super) fn local_reply(status: StatusCode, body: String) -> Response<ReplyBody> {
     let empty = body.is_empty();
@@ -41,6 +54,15 @@ pub(super) fn local_reply(status: StatusCode, body: String) -> Response<ReplyBod
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     }
     response
+}
+
+// === impl Reset ===
+
+impl<'a> Reset<'a> {
+    /// One that is not tried again.
+    pub(super) fn of(reason: &'a str, flag: Flag) -> Self {
+        Self { reason, failure: None, flag, retried: false }
+    }
 }
 
 // === impl Logged ===
@@ -72,20 +94,25 @@ impl Logged {
         }
     }
 
-    /// Envoy's answer for an upstream that gave none. Since Envoy 1.38 the body does not name the transport failure.
-    pub(super) fn reset(&mut self, reason: &str, failure: Option<String>, flag: Flag) -> Response<ReplyBody> {
-        let retried = flag == Flag::UpstreamConnectionFailure;
+    /// Envoy's answer for an upstream that gave none. Since Envoy 1.38 the body names the transport failure only where a
+    /// runtime guard says so (`hide_transport_failure_reason_in_response_body=false`).
+    pub(super) fn reset(&mut self, reset: Reset<'_>) -> Response<ReplyBody> {
+        let Reset { reason, failure, flag, retried } = reset;
         self.entry_mut(|entry| {
-            let words = reason.replace(' ', "_");
-            let shown = failure.as_ref().map(|failure| format!("|{failure}")).unwrap_or_default();
+            let words = logged(reason);
+            let shown = failure.as_deref().map(|failure| format!("|{}", logged(failure))).unwrap_or_default();
             entry.details = Some(format!("upstream_reset_before_response_started{{{words}{shown}}}"));
-            entry.upstream_failure = failure;
+            entry.upstream_failure = failure.as_deref().map(logged);
             entry.flags =
                 if retried { Flags::of(&[Flag::UpstreamRetryLimitExceeded, flag]) } else { Flags::of(&[flag]) };
         });
         let retried = if retried { "retried and the latest " } else { "" };
-        let body =
-            format!("upstream connect error or disconnect/reset before headers. {retried}reset reason: {reason}");
+        let named = self.manager.proxy.programmed().config().failure_in_body;
+        let transport = failure.filter(|_| named).map(|failure| format!(", transport failure reason: {failure}"));
+        let transport = transport.unwrap_or_default();
+        let body = format!(
+            "upstream connect error or disconnect/reset before headers. {retried}reset reason: {reason}{transport}"
+        );
         let status = match flag {
             Flag::UpstreamProtocolError => StatusCode::BAD_GATEWAY,
             _ => StatusCode::SERVICE_UNAVAILABLE,
