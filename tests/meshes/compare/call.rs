@@ -45,14 +45,20 @@ fn rule(at: &str, pair: &Pair, ours: &Originates, tally: &mut Tally) {
     }
 }
 
+/// What the rules tell of endpoints: they list those of the port's own kind of request, and raw bytes may go elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Everything,
+    /// The same addresses by another route: not what is sent there.
+    Addresses,
+    Nothing,
+}
+
 /// One kind of request of a pair.
 struct Meeting {
     /// Raw bytes on a port that is sniffed.
     raw: bool,
-    /// Whether every kind of request takes the same route.
-    same_route: bool,
-    /// Whether every kind of request comes to the same addresses: the rules list those of the port's own kind.
-    same_ends: bool,
+    told: Told,
     /// Whether the client's proxy has the Service.
     visible: bool,
 }
@@ -66,12 +72,16 @@ impl Meeting {
     fn of(pair: &Pair, app: &str) -> Self {
         let first = pair.calls.values().next();
         let ends = |call: &Call| call.endpoints.iter().map(|end| end.address.clone()).collect::<BTreeSet<_>>();
-        Self {
-            raw: app == "tcp" && pair.calls.len() > 1,
-            same_route: pair.calls.values().all(|other| first.is_some_and(|first| first.routes() == other.routes())),
-            same_ends: pair.calls.values().all(|other| first.is_some_and(|first| ends(first) == ends(other))),
-            visible: pair.visible,
-        }
+        let all = |same: &dyn Fn(&Call, &Call) -> bool| {
+            pair.calls.values().all(|other| first.is_some_and(|first| same(first, other)))
+        };
+        let raw = app == "tcp" && pair.calls.len() > 1;
+        let told = match (raw, all(&|one, other| ends(one) == ends(other))) {
+            (true, false) => Told::Nothing,
+            (true, true) if !all(&|one, other| one.routes() == other.routes()) => Told::Addresses,
+            (true | false, _) => Told::Everything,
+        };
+        Self { raw, told, visible: pair.visible }
     }
 
     fn compare(&self, at: &str, ours: &PairIntent, recorded: &Call, tally: &mut Tally) {
@@ -80,8 +90,8 @@ impl Meeting {
         if recorded.why.is_some() {
             tally.same("why", at, &outcome.and_then(why), &recorded.why);
         }
-        if self.raw && !self.same_ends {
-            // The rules list the endpoints of the port's own kind of request.
+        if self.told == Told::Nothing {
+            // Only the outcome can be compared.
         } else if recorded.endpoints.is_empty() {
             let silent = ours.endpoints.iter().all(|endpoint| endpoint.sends.is_none());
             tally.same("silence", at, &silent, &true);
@@ -119,8 +129,7 @@ impl Meeting {
     }
 
     fn comparable(&self, mut rows: Vec<Row>) -> Vec<Row> {
-        // Raw bytes may take another route.
-        if self.raw && !self.same_route {
+        if self.told == Told::Addresses {
             for row in &mut rows {
                 (row.2, row.3) = (None, None);
             }
