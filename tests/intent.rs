@@ -12,6 +12,7 @@ mod cluster_policies;
 mod edges;
 mod istio_vectors;
 mod istiod_meshes;
+mod properties;
 mod seed_tables;
 mod small;
 mod support;

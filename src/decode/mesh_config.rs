@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::decode::value::{at, items, owned, text, texts};
-use crate::model::mesh::{MeshConfig, OutboundPolicy};
+use crate::model::mesh::{MeshConfig, OutboundPolicy, ProxyCertificates};
 
 /// Reads `MeshConfig`, with what could not be understood. What is absent keeps Istio's default; wrappers are tri-state, so a
 /// missing `enableAutoMtls` is true.
@@ -48,8 +48,19 @@ pub(super) fn mesh_config(value: &Value) -> (MeshConfig, Vec<String>) {
             "defaultVirtualServiceExportTo",
             default.default_virtual_service_export_to,
         ),
+        client_certificates: client_certificates(value),
         discovery_selectors: items(value, &["discoverySelectors"]).to_vec(),
         cluster_domain: default.cluster_domain,
     };
     (config, complaints)
+}
+
+/// Istio: `pkg/model/proxy.go:NodeMetadata`: an environment variable `ISTIO_META_X` is the metadata `X`.
+fn client_certificates(config: &Value) -> Option<ProxyCertificates> {
+    let file = |name: &str| owned(config, &["defaultConfig", "proxyMetadata", name]);
+    Some(ProxyCertificates {
+        certificate: file("ISTIO_META_TLS_CLIENT_CERT_CHAIN")?,
+        key: file("ISTIO_META_TLS_CLIENT_KEY")?,
+        root: file("ISTIO_META_TLS_CLIENT_ROOT_CERT"),
+    })
 }

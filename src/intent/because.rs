@@ -92,6 +92,8 @@ fn reason(why: Why) -> &'static str {
         Why::NotAKubernetesService => "only a proxy that knows it can call it",
         Why::EndpointsDiffer => "the endpoints differ",
         Why::NotReadable => "something that decides it could not be read",
+        Why::ForeignTrustDomain => "the client's trust domain is none that the server accepts",
+        Why::OtherNetwork => "it is in another network, and the gateway between them is not looked at",
         Why::AnsweredByClientProxy => "the client's proxy answers by itself",
     }
 }

@@ -89,7 +89,9 @@ impl Case<'_, '_> {
             | Why::NotAKubernetesService
             | Why::EndpointsDiffer
             | Why::NotReadable
-            | Why::AnsweredByClientProxy => false,
+            | Why::AnsweredByClientProxy
+            | Why::ForeignTrustDomain
+            | Why::OtherNetwork => false,
         };
         proxies && mismatch && endpoint.sends.is_some() && endpoint.outcome.wire == Wire::Refused
     }

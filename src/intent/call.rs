@@ -176,11 +176,11 @@ impl<'s> Caller<'_, 's> {
 
     /// No proxy touches it: kube-proxy picks an endpoint and the bytes go out as they are.
     fn direct(&self, route: Route, only: Option<&Spot>, codec: Option<Payload>) -> Call<'s> {
-        if !self.svc.is_kubernetes() {
+        let target = self.mesh.behind(self.svc);
+        if !target.is_kubernetes() {
             let outcome = Outcome { wire: Wire::None, why: Why::NotAKubernetesService };
             return Call::made(Some(route), codec, Vec::new(), outcome);
         }
-        let target = self.mesh.behind(self.svc);
         if matches!(target.discovery, Discovery::Alias(_)) {
             let outcome = Outcome { wire: Wire::Depends, why: Why::OutsideTheMesh };
             return Call::made(Some(route), codec, Vec::new(), outcome);

@@ -7,6 +7,7 @@ use crate::intent::capture::is_proxy_user;
 use crate::intent::client::selecting_keys;
 use crate::intent::mesh::{Mesh, address};
 use crate::intent::pair::Question;
+use crate::intent::registry::Svc;
 use crate::model::pair::PairIntent;
 use crate::model::port::ServicePort;
 use crate::model::snapshot::Snapshot;
@@ -80,12 +81,15 @@ impl<'s> Classes<'s> {
                 true
             }
         };
-        // A VirtualService may lead to services with rules of their own.
+        // Another name has the rules of what it leads to, and a VirtualService may lead to services with rules of their own.
+        let ruled = |svc: &Svc<'_>| {
+            plane.destination_rules.covering(&svc.host).next().is_some()
+                || plane.virtual_services.covering(&svc.host).next().is_some()
+        };
         let told_apart = !mesh.snapshot.unseen.is_empty()
-            || plane.destination_rules.covering(&svc.host).next().is_some()
-            || [svc, mesh.behind(svc)]
-                .into_iter()
-                .any(|svc| plane.virtual_services.covering(&svc.host).next().is_some());
+            || ruled(svc)
+            || ruled(mesh.behind(svc))
+            || client.meta.label("topology.istio.io/network").is_some();
         Some(Key {
             svc: address(svc.as_ref()),
             port: port.port,

@@ -75,8 +75,14 @@ fn of_workload<'s>(mut pods: Vec<&'s Pod>, keys: &BTreeSet<&str>) -> Vec<Client<
 pub(crate) fn selecting_keys(snapshot: &Snapshot) -> BTreeSet<&str> {
     let rules = snapshot.destination_rules.iter().filter_map(|rule| rule.workload_selector.as_ref());
     let sidecars = snapshot.sidecars.iter().map(|sidecar| &sidecar.selector);
+    let networks = std::iter::once("topology.istio.io/network");
     let routings = snapshot.virtual_services.iter().flat_map(VirtualService::sources).map(|source| &source.labels);
-    rules.chain(sidecars).chain(routings).flat_map(|selector| selector.keys().map(String::as_str)).collect()
+    rules
+        .chain(sidecars)
+        .chain(routings)
+        .flat_map(|selector| selector.keys().map(String::as_str))
+        .chain(networks)
+        .collect()
 }
 
 // === impl Trait ===

@@ -193,7 +193,8 @@ fn socket<'s>(
                 (Socket::Plaintext, TlsReason::Off(AutoOff::AssumedDisable(policy)))
             }
             (true, Hint::Mode(_, guessed_from)) => {
-                let tls = upstream_tls::istio_mutual(plane, wanted, None);
+                let tls = upstream_tls::by_files(plane, wanted, None)
+                    .unwrap_or_else(|| upstream_tls::istio_mutual(plane, wanted, None));
                 let socket = match kind {
                     ClusterKind::OriginalDst => Socket::Tls(tls),
                     ClusterKind::Eds | ClusterKind::Dns => Socket::Marked(tls),
@@ -202,6 +203,13 @@ fn socket<'s>(
             }
         };
     };
+    if matches!(said.tls.mode, ClientTlsMode::Mutual | ClientTlsMode::IstioMutual)
+        && !wanted.svc.external
+        && let Some(tls) = upstream_tls::by_files(plane, wanted, Some(said.tls))
+    {
+        let dropped = Some("the proxy shows the certificate that its metadata names, whatever the rule says");
+        return (Socket::Tls(tls), TlsReason::Rule { said, dropped });
+    }
     let (socket, dropped) = match said.tls.mode {
         ClientTlsMode::Disable => (Socket::Plaintext, None),
         ClientTlsMode::IstioMutual => (Socket::Tls(upstream_tls::istio_mutual(plane, wanted, Some(said.tls))), None),

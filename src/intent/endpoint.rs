@@ -32,6 +32,8 @@ pub struct ServiceEndpoint<'s> {
     pub tls_mode: &'s str,
     /// Namespace and name of its service account, where istiod knows one.
     pub service_account: Option<(&'s str, &'s str)>,
+    /// The network that its entry names.
+    pub network: Option<&'s str>,
     /// Whether traffic is sent to it.
     pub ready: bool,
 }
@@ -147,6 +149,7 @@ fn sliced<'s>(
             labels: Cow::Owned(Labels::new()),
             tls_mode: TLS_MODE_DISABLED,
             service_account: None,
+            network: None,
             ready: endpoint.ready,
         },
     })
@@ -177,6 +180,7 @@ pub(crate) fn of_entry<'s>(
             labels: Cow::Owned(Labels::new()),
             tls_mode: TLS_MODE_DISABLED,
             service_account: None,
+            network: None,
             ready: true,
         }];
     }
@@ -230,6 +234,7 @@ fn in_pod(pod: &Pod, port: WorkloadPort, ready: bool) -> ServiceEndpoint<'_> {
         labels: Cow::Borrowed(&pod.meta.labels),
         tls_mode: pod.tls_mode_label().unwrap_or(TLS_MODE_DISABLED),
         service_account: Some((&pod.meta.namespace, &pod.service_account)),
+        network: None,
         ready,
     }
 }
@@ -255,6 +260,7 @@ fn machine<'s>(
         labels: Cow::Borrowed(&endpoint.labels),
         tls_mode: label.unwrap_or(if account.is_some() { TLS_MODE_ISTIO } else { TLS_MODE_DISABLED }),
         service_account: account.map(|account| (namespace, account)),
+        network: endpoint.network.as_deref(),
         ready: true,
     }
 }

@@ -111,7 +111,14 @@ impl<'s> Hosts<'_, 's> {
     pub(crate) fn route(&self, wanted: &str) -> Hosted<'s> {
         let Some(egress) = self.scope.egress_for_port(self.port) else { return Hosted::Unknown };
         match self.service(egress, wanted) {
-            Some(svc) => self.ruled(egress.routings.of_http(&svc.host), wanted).map_or(Hosted::Own(svc), Hosted::Ruled),
+            Some(svc) => match self.ruled(egress.routings.of_http(&svc.host), wanted) {
+                Some(via) => Hosted::Ruled(via),
+                // Another name has no virtual host of its own: it is one of the names of what it leads to.
+                None if self.plane.rules.external_name_is_alias && matches!(svc.discovery, Discovery::Alias(_)) => {
+                    Hosted::Unknown
+                }
+                None => Hosted::Own(svc),
+            },
             None => self.unlisted(egress, wanted).map_or(Hosted::Unknown, Hosted::Ruled),
         }
     }
@@ -121,6 +128,11 @@ impl<'s> Hosts<'_, 's> {
         let egress = self.scope.egress_for_port(self.port)?;
         let svc = self.service(egress, alias)?;
         self.ruled(egress.routings.of_http(&svc.host), alias)
+    }
+
+    /// Whether the virtual host of a service answers to another name of it.
+    pub(crate) fn answers_to(&self, svc: &Svc<'s>, alias: &str) -> bool {
+        self.scope.egress_for_port(self.port).is_some_and(|egress| egress.imports_alias(svc, alias))
     }
 
     fn service(&self, egress: &Egress<'s>, wanted: &str) -> Option<Arc<Svc<'s>>> {

@@ -28,6 +28,8 @@ pub(crate) struct ControlPlane<'s> {
     pub(crate) unseen_routings: Vec<(&'s VirtualService, String)>,
     /// Oldest first, those with a selector before the others.
     sidecars: Vec<&'s Sidecar>,
+    /// The network of proxies that name none: the label of the root namespace.
+    pub(crate) network: Option<String>,
     /// Namespaces that its discovery selectors leave out.
     hidden: HashSet<&'s str>,
 }
@@ -75,6 +77,12 @@ impl<'s> ControlPlane<'s> {
             virtual_services: VirtualServices::new(routings, config),
             unseen_routings,
             sidecars,
+            network: snapshot
+                .namespaces
+                .iter()
+                .find(|namespace| namespace.name == config.root_namespace)
+                .and_then(|namespace| namespace.label("topology.istio.io/network"))
+                .map(str::to_owned),
             hidden,
             profile: profile.clone(),
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::model::meta::{Labels, selects};
+use crate::model::meta::{Labels, Meta, selects};
 use crate::model::port::WorkloadPort;
 use crate::model::service::{EndpointSlice, TargetPort, WorkloadEntry};
 use crate::model::snapshot::Snapshot;
@@ -26,7 +26,8 @@ impl<'s> Pods<'s> {
     /// Indexes the pods that run or will run.
     pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
         let mut pods = Self::default();
-        for pod in snapshot.pods.iter().filter(|pod| !pod.finished) {
+        // Endpoints are told in the order of names, whatever the order of the input.
+        for pod in by_name(&snapshot.pods, |pod| &pod.meta).into_iter().filter(|pod| !pod.finished) {
             pods.by_name.insert((&pod.meta.namespace, &pod.meta.name), pod);
             pods.by_namespace.entry(&pod.meta.namespace).or_default().push(pod);
             for (key, value) in &pod.meta.labels {
@@ -39,10 +40,10 @@ impl<'s> Pods<'s> {
                 }
             }
         }
-        for slice in &snapshot.endpoint_slices {
+        for slice in by_name(&snapshot.endpoint_slices, |slice| &slice.meta) {
             pods.slices.entry(&slice.meta.namespace).or_default().entry(&slice.service).or_default().push(slice);
         }
-        for machine in &snapshot.workload_entries {
+        for machine in by_name(&snapshot.workload_entries, |machine| &machine.meta) {
             pods.machines.entry(&machine.meta.namespace).or_default().push(machine);
         }
         pods
@@ -79,6 +80,12 @@ impl<'s> Pods<'s> {
             .unwrap_or_else(|| self.by_namespace.get(namespace).map_or(&[][..], Vec::as_slice));
         candidates.iter().copied().filter(|pod| selects(selector, &pod.meta.labels)).collect()
     }
+}
+
+fn by_name<T>(objects: &[T], meta: impl Fn(&T) -> &Meta) -> Vec<&T> {
+    let mut sorted: Vec<&T> = objects.iter().collect();
+    sorted.sort_by(|a, b| (&meta(a).namespace, &meta(a).name).cmp(&(&meta(b).namespace, &meta(b).name)));
+    sorted
 }
 
 /// Where a target port leads in a pod; `None` = the pod has no port of that name.

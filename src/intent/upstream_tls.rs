@@ -33,6 +33,31 @@ pub(crate) fn istio_mutual(
     }
 }
 
+/// Mutual TLS with the files that the proxies' metadata names, where it does.
+///
+/// Istio: `cluster_tls.go:buildMutualTLS`: a rule's own names and server name stay, those of the service are for automatic mutual TLS.
+pub(crate) fn by_files(
+    plane: &ControlPlane<'_>,
+    wanted: Wanted<'_, '_>,
+    said: Option<&ClientTlsSettings>,
+) -> Option<UpstreamTls> {
+    let files = plane.profile.config.client_certificates.as_ref()?;
+    let (sni, subject_alt_names) = match said {
+        Some(tls) => (filled(tls.sni.as_ref()), tls.subject_alt_names.clone().unwrap_or_default()),
+        None => (Some(default_sni(wanted)), service_accounts(plane, wanted)),
+    };
+    let unverified =
+        || if plane.rules.verifies_with_system_roots { ServerValidation::System } else { ServerValidation::Skip };
+    Some(UpstreamTls {
+        sni,
+        subject_alt_names,
+        alpn: if is_http2(wanted.port.protocol) { vec!["h2".to_owned()] } else { Vec::new() },
+        certificate: ClientCertificate::Files { certificate: files.certificate.clone(), key: files.key.clone() },
+        validation: files.root.clone().map_or_else(unverified, ServerValidation::File),
+        alpn_override: !plane.rules.own_tls_keeps_alpn,
+    })
+}
+
 /// SIMPLE or MUTUAL with the user's own settings; `Err` where istiod leaves TLS out, with the reason.
 pub(crate) fn own(
     plane: &ControlPlane<'_>,

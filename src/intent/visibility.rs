@@ -214,6 +214,16 @@ impl<'s> Egress<'s> {
         if proxy { None } else { self.port().filter(|port| port.0 != 0) }
     }
 
+    /// Whether another name of a service that is imported comes with it.
+    ///
+    /// Istio: `sidecar.go:matchingAliasService`: the hosts that import the service have to name the other name too.
+    pub(crate) fn imports_alias(&self, svc: &Svc<'_>, alias: &str) -> bool {
+        let covers = |hosts: &Hosts<'s>, name: &str| hosts.imported.iter().any(|host| host::subset_of(name, host));
+        let groups = [self.hosts.get(svc.namespace()), self.hosts.get("*")];
+        let by = groups.into_iter().flatten().find(|hosts| covers(hosts, &svc.host));
+        by.is_some_and(|hosts| covers(hosts, alias))
+    }
+
     fn imports(&self, svc: &Svc<'_>) -> bool {
         let groups = [self.hosts.get(svc.namespace()), self.hosts.get("*")];
         let covers = |patterns: &[&str]| patterns.iter().any(|pattern| host::subset_of(&svc.host, pattern));

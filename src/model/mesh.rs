@@ -58,10 +58,24 @@ pub struct MeshConfig {
     pub default_destination_rule_export_to: Vec<String>,
     /// `defaultVirtualServiceExportTo`.
     pub default_virtual_service_export_to: Vec<String>,
+    /// `defaultConfig.proxyMetadata`: files that every proxy shows instead of its workload certificate.
+    pub client_certificates: Option<ProxyCertificates>,
     /// `discoverySelectors`, kept as written; empty = every namespace.
     pub discovery_selectors: Vec<serde_json::Value>,
     /// Cluster domain of the Kubernetes services.
     pub cluster_domain: String,
+}
+
+/// `ISTIO_META_TLS_CLIENT_*` of a proxy's metadata: paths in the proxy's container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyCertificates {
+    /// `ISTIO_META_TLS_CLIENT_CERT_CHAIN`.
+    pub certificate: String,
+    /// `ISTIO_META_TLS_CLIENT_KEY`.
+    pub key: String,
+    /// `ISTIO_META_TLS_CLIENT_ROOT_CERT`.
+    pub root: Option<String>,
 }
 
 /// `outboundTrafficPolicy.mode`.
@@ -167,6 +181,7 @@ impl Default for MeshConfig {
             default_service_export_to: vec!["*".to_owned()],
             default_destination_rule_export_to: vec!["*".to_owned()],
             default_virtual_service_export_to: vec!["*".to_owned()],
+            client_certificates: None,
             discovery_selectors: Vec::new(),
             cluster_domain: "cluster.local".to_owned(),
         }

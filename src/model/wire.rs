@@ -74,6 +74,10 @@ pub enum Why {
     NotReadable,
     /// A `VirtualService` makes the client's proxy answer by itself: redirect, direct response, injected fault.
     AnsweredByClientProxy,
+    /// The client's certificate is of a trust domain that the server does not accept.
+    ForeignTrustDomain,
+    /// The endpoint is in another network, behind a gateway that decides.
+    OtherNetwork,
 }
 
 /// What a client puts on a connection to one endpoint.
@@ -181,6 +185,8 @@ impl Why {
             Self::EndpointsDiffer => "endpoints-differ",
             Self::NotReadable => "not-readable",
             Self::AnsweredByClientProxy => "answered-by-client-proxy",
+            Self::ForeignTrustDomain => "foreign-trust-domain",
+            Self::OtherNetwork => "other-network",
         }
     }
 }

@@ -207,3 +207,39 @@ fn what_a_ztunnel_does_is_not_told_and_says_so() {
     );
     assert_eq!(pair.symptom, None);
 }
+
+#[test]
+fn a_server_refuses_clients_of_a_trust_domain_that_it_does_not_name() {
+    // pilot/pkg/networking/plugin/authn/util.go:TrustDomainsForValidation
+    let istio = |name: &str, mesh: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: istio-system}}\ndata: {{mesh: '{mesh}'}}\n---\n"
+        )
+    };
+    let client = "apiVersion: v1\nkind: Pod\nmetadata: {name: other, namespace: foo, labels: {istio.io/rev: old}}\n\
+                  spec: {serviceAccountName: other, containers: [{name: sleep, image: curl}, {name: istio-proxy, image: proxyv2}]}\n---\n";
+    let old = istio("istio-old", "{trustDomain: old.example, trustDomainAliases: [cluster.local]}");
+    let meet = |own: &str| {
+        let mesh = with(&format!("{client}{old}{}", istio("istio", own)));
+        verdict(&ask(&mesh, "foo/other", "httpbin.foo:8000"))
+    };
+    assert_eq!(meet("{}").split(' ').take(2).collect::<Vec<_>>(), ["refused", "foreign-trust-domain"]);
+    assert_eq!(meet("{trustDomainAliases: [old.example]}").split(' ').next(), Some("mutual-tls"));
+}
+
+#[test]
+fn an_endpoint_in_another_network_is_left_to_the_gateway_between() {
+    // pilot/pkg/xds/endpoints/ep_filters.go:EndpointsByNetworkFilter
+    let entry = |network: &str| {
+        format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: istio-system, labels: {{topology.istio.io/network: here}}}}\n---\n\
+             apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: vm, namespace: foo}}\n\
+             spec: {{hosts: [vm.foo], location: MESH_INTERNAL, resolution: STATIC, addresses: [10.97.0.9], \
+             ports: [{{number: 80, name: http, protocol: HTTP}}], endpoints: [{{address: 10.1.0.1, {network}}}]}}\n---\n"
+        )
+    };
+    let meet = |network: &str| verdict(&ask(&with(&entry(network)), "foo/sleep", "vm.foo:80"));
+    assert_eq!(meet("network: there").split(' ').take(2).collect::<Vec<_>>(), ["depends", "other-network"]);
+    assert_eq!(meet("network: here").split(' ').next(), Some("plaintext"));
+    assert_eq!(meet("labels: {a: b}").split(' ').next(), Some("plaintext"));
+}

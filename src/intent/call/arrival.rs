@@ -48,6 +48,9 @@ impl<'s> Caller<'_, 's> {
         connection: &Connection<'_>,
         names: &[String],
     ) -> Outcome {
+        if self.is_elsewhere(endpoint) {
+            return Outcome { wire: Wire::Depends, why: Why::OtherNetwork };
+        }
         let Some(pod) = endpoint.pod else {
             return match sends {
                 Sends::MutualTls => Outcome { wire: Wire::Depends, why: Why::OutsideTheMesh },
@@ -70,10 +73,32 @@ impl<'s> Caller<'_, 's> {
         };
         match (met.wire, identified) {
             (Wire::Refused, _) => met,
+            (Wire::MutualTls, _) if !self.is_trusted_by(pod) => {
+                Outcome { wire: Wire::Refused, why: Why::ForeignTrustDomain }
+            }
             (_, false) => Outcome { wire: Wire::Refused, why: Why::ServerIdentityNotExpected },
             (_, true) if port != endpoint.port => Outcome { wire: Wire::Refused, why: Why::NothingListens },
             (_, true) => met,
         }
+    }
+
+    /// Whether the server's proxy accepts identities of the client's trust domain.
+    ///
+    /// Istio: `pilot/pkg/networking/plugin/authn/util.go:TrustDomainsForValidation`: its own, its aliases, and no other.
+    fn is_trusted_by(&self, pod: &Pod) -> bool {
+        self.mesh.trust_domains(pod).contains(&self.plane.profile.config.trust_domain)
+    }
+
+    /// Whether the endpoint is in another network than the client, as far as both name one.
+    ///
+    /// Istio: `pilot/pkg/xds/endpoints/ep_filters.go:EndpointsByNetworkFilter`, `pilot/pkg/model/context.go:InNetwork`.
+    fn is_elsewhere(&self, endpoint: &ServiceEndpoint<'s>) -> bool {
+        const NETWORK: &str = "topology.istio.io/network";
+        let default = || self.plane.network.as_deref();
+        let own = self.client.meta.label(NETWORK).or_else(default);
+        let named = endpoint.network.or_else(|| endpoint.labels.get(NETWORK).map(String::as_str));
+        let there = named.or_else(|| endpoint.pod.and_then(|_| default()));
+        self.client.proxy.is_envoy() && matches!((own, there), (Some(own), Some(there)) if own != there)
     }
 
     fn identity(&self, pod: &Pod) -> SpiffeId {

@@ -227,7 +227,9 @@ impl<'s> Listeners<'s> {
             },
             (Leads::To(_, Payload::Http) | Leads::Routes, Payload::Tcp) => (Routed::NotHttp, Payload::Http),
             (Leads::Routes, Payload::Http) => {
-                let routed = by_alias().unwrap_or_else(|| match hosts.route(&wanted.host) {
+                let named = alias.is_none_or(|alias| hosts.answers_to(wanted, alias));
+                let by_name = || if named { hosts.route(&wanted.host) } else { Hosted::Unknown };
+                let routed = by_alias().unwrap_or_else(|| match by_name() {
                     Hosted::Own(svc) => Routed::Cluster(svc),
                     Hosted::Ruled(via) => Routed::Ruled(via),
                     Hosted::Unknown => unknown(),

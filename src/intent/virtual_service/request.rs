@@ -87,9 +87,9 @@ fn is_path(uri: Option<&StringMatch>, any_case: bool) -> bool {
     }
 }
 
-/// Clients name a port only where it is not the scheme's own.
+/// Clients may name the port behind the host, and curl does so where it is not 80; a condition that either fits is met.
 fn is_authority(wanted: &StringMatch, asking: Asking<'_>) -> bool {
-    if asking.port.0 == 80 { is(wanted, asking.host) } else { is(wanted, &format!("{}:{}", asking.host, asking.port)) }
+    is(wanted, asking.host) || is(wanted, &format!("{}:{}", asking.host, asking.port))
 }
 
 /// Whether a text matches; an expression that cannot be read matches nothing (Envoy refuses it).

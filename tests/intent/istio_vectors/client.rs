@@ -3,6 +3,7 @@
 use kubectl_mtls::intent::Mesh;
 use kubectl_mtls::model::mesh::IstioVersion;
 use kubectl_mtls::model::pair::{OriginKind, OriginMode};
+use kubectl_mtls::model::tls::ClientCertificate;
 use kubectl_mtls::model::wire::Sends;
 use serde_json::{Value, json};
 
@@ -130,6 +131,12 @@ pub(super) fn settings(vector: &Vector, version: IstioVersion) -> Checked {
             "metadata": {"name": "rule", "namespace": "app"},
             "spec": {"host": "web.app.svc.cluster.local", "trafficPolicy": {"tls": input["destinationRuleTls"]}}}));
     }
+    let files = &input["proxyMetadataCerts"];
+    if !files.is_null() {
+        let metadata = json!({"ISTIO_META_TLS_CLIENT_CERT_CHAIN": files["chain"],
+            "ISTIO_META_TLS_CLIENT_KEY": files["key"], "ISTIO_META_TLS_CLIENT_ROOT_CERT": files["root"]});
+        world.config("defaultConfig", json!({"proxyMetadata": metadata}));
+    }
     let none = json!({});
     world.pod(&Pod {
         namespace: "client",
@@ -148,6 +155,15 @@ pub(super) fn settings(vector: &Vector, version: IstioVersion) -> Checked {
     // An unknown mode without a policy is PERMISSIVE once a whole service is asked for.
     let unknown = hint == "UNKNOWN" && wanted.is_none() && input["enableAutoMtls"].as_bool() == Some(true);
     let mode = match (ours.mode, &ours.tls) {
+        // What the cluster is told, whatever the rule says.
+        (OriginMode::Auto | OriginMode::IstioMutual | OriginMode::Mutual, Some(tls))
+            if matches!(tls.certificate, ClientCertificate::Files { .. }) =>
+        {
+            let ClientCertificate::Files { certificate, key } = &tls.certificate else { return Ok(()) };
+            same("certificate", &Some(certificate.as_str()), &expected["tls"]["clientCertificate"].as_str())?;
+            same("key", &Some(key.as_str()), &expected["tls"]["privateKey"].as_str())?;
+            Some("MUTUAL")
+        }
         (OriginMode::Auto, Some(_)) => Some("ISTIO_MUTUAL"),
         (OriginMode::Auto | OriginMode::NoProxy, _) => None,
         (mode, _) => Some(mode.as_str()),
