@@ -14,6 +14,7 @@ pub mod completion;
 pub mod explain;
 pub mod lab;
 pub mod notice;
+pub mod proxies;
 pub mod source;
 pub mod standalone;
 

@@ -1,9 +1,13 @@
 //! The look: fan-out with bounds and time-outs, every failed look recorded.
 
+pub mod bundle;
 pub mod check;
 mod chosen;
+pub mod dumps;
 pub mod mesh;
 pub mod probe;
 pub mod progress;
+pub mod proxies;
+pub mod replay;
 pub mod scope;
 mod suggest;

@@ -151,7 +151,7 @@ fn the_default_mesh_is_clean() {
     mtls(&["check", "--standalone"])
         .end()
         .status(0)
-        .stderr(&["context lab: Istio 1.31, 3 clients, 3 service ports, requests by 3 execs"])
+        .stderr(&["context lab: Istio 1.31, 3 clients, 3 service ports, requests by 3 execs, 4 proxies asked"])
         .stdout(&["CLIENT", "sleep.foo", "httpbin.bar:8000", "9 pairs: 4 mTLS, 5 plaintext"]);
 }
 

@@ -12,6 +12,7 @@ mod intent;
 mod lab_admin;
 mod lab_curl;
 mod lab_dataplane;
+mod lab_drift;
 mod lab_kube;
 mod meshes;
 mod packaging;

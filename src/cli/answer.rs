@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::decode::{Loaded, Problem, ProblemSeverity};
+use crate::gather::bundle::BundleError;
 use crate::gather::check::{Checked, Place, place};
 use crate::model::meta::Origin;
 use crate::source::cluster::ConnectError;
@@ -38,6 +39,9 @@ pub enum NoAnswer {
     /// It cannot be asked.
     #[error(transparent)]
     Look(#[from] Failure),
+    /// The bundle cannot be read or written.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// The lab did not start.
     #[error("the reference mesh could not be started: {0}")]
     Lab(String),
@@ -68,6 +72,7 @@ impl NoAnswer {
         match self {
             Self::Connect(_) => Some("name one with --kubeconfig and --context, or try --standalone"),
             Self::Look(_) => Some("`kubectl get namespaces` must work with the same context; or try --standalone"),
+            Self::Bundle(error) => error.hint(),
             Self::Lab(_) => None,
         }
     }

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::answer::Answer;
+use crate::cli::proxies::ProxyArgs;
 use crate::cli::source::{ProbeArgs, SourceArgs};
 use crate::cli::{Streams, notice};
 use crate::exit::Exit;
@@ -28,6 +29,8 @@ pub struct CheckArgs {
     selector: Option<LabelSelector>,
     #[command(flatten)]
     probes: ProbeArgs,
+    #[command(flatten)]
+    proxies: ProxyArgs,
     /// Output: table, wide, json, yaml, name, jsonpath=TEMPLATE
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
@@ -110,6 +113,7 @@ impl CheckArgs {
             echo_servers_only: self.source.standalone && !named,
             from,
             probes: self.probes.probes(),
+            proxies: self.proxies.looks(),
             ..Scope::default()
         }
     }

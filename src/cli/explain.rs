@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::audit::fixes::Wanted;
 use crate::cli::answer::Answer;
+use crate::cli::proxies::ProxyArgs;
 use crate::cli::source::{ProbeArgs, SourceArgs};
 use crate::cli::{Streams, notice};
 use crate::exit::Exit;
@@ -28,6 +29,8 @@ pub struct ExplainArgs {
     allow_weaker: bool,
     #[command(flatten)]
     probes: ProbeArgs,
+    #[command(flatten)]
+    proxies: ProxyArgs,
     /// Output: text, or json and yaml as of check
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
@@ -93,6 +96,7 @@ fn derive(args: &ExplainArgs, service: &ServiceName, streams: &mut Streams<'_>) 
         from,
         probes: args.probes.probes(),
         fixes: Wanted { all: true, weaker: args.allow_weaker },
+        proxies: args.proxies.looks(),
         ..Scope::default()
     };
     let Answer { checked, refused } = match args.source.answer(&scope, streams) {

@@ -9,6 +9,7 @@ use kube::config::Kubeconfig;
 use crate::cli::source::ManifestArgs;
 use crate::cli::{Streams, notice, standalone};
 use crate::exit::Exit;
+use crate::lab::drift::Drift;
 use crate::lab::envoy::find::ProxyChoice;
 use crate::lab::mesh::{Lab, LabSettings};
 use crate::model::mesh::IstioVersion;
@@ -29,6 +30,10 @@ pub struct LabArgs {
     /// End after this many seconds (default: when interrupted)
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
+    /// Make proxies depart from policy: client, server, bypass or rejected, for one workload or all (server=httpbin.bar;
+    /// repeatable)
+    #[arg(long, value_name = "DRIFT")]
+    drift: Vec<Drift>,
     #[command(flatten)]
     manifests: ManifestArgs,
 }
@@ -57,12 +62,15 @@ async fn hold(args: &LabArgs, streams: &mut Streams<'_>) -> Result<Exit, String>
     let given = args.manifests.read(streams);
     let not_started = |e: &dyn std::fmt::Display| format!("the reference mesh could not be started: {e}");
     let envoy = args.proxy.program().map_err(|e| not_started(&e))?;
-    let settings = LabSettings { version: args.istio_version, envoy, ..LabSettings::default() };
+    let settings = LabSettings { version: args.istio_version, drifts: args.drift.clone(), envoy };
     let lab = Lab::of(settings).await.map_err(|e| not_started(&e))?;
     let kubeconfig = lab.kubeconfig();
     let parsed = Kubeconfig::from_yaml(&kubeconfig).map_err(|e| e.to_string())?;
     let cluster = Cluster::from_kubeconfig(parsed, &ClusterRequest::default()).await.map_err(|e| e.to_string())?;
     let refused = standalone::apply(&cluster, &given, streams).await.map_err(|e| e.to_string())?;
+    if !args.drift.is_empty() {
+        lab.let_time_pass();
+    }
     lab.settled(standalone::PUSH).await.map_err(|e| e.to_string())?;
     match &args.write_kubeconfig {
         None => notice::line(streams.out, kubeconfig.trim_end()),

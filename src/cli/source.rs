@@ -9,9 +9,13 @@ use crate::cli::cluster::ClusterArgs;
 use crate::cli::{Streams, notice, standalone};
 use crate::decode::{Assume, manifests};
 use crate::exit::Exit;
+use crate::gather::bundle::Record;
 use crate::gather::check::{self, Known};
+use crate::gather::dumps::Dump;
 use crate::gather::progress::Progress;
+use crate::gather::replay;
 use crate::gather::scope::{Probes, Scope};
+use crate::lab::drift::Drift;
 use crate::lab::envoy::find::ProxyChoice;
 use crate::model::mesh::IstioVersion;
 use crate::source::cluster::Cluster;
@@ -28,6 +32,21 @@ pub struct SourceArgs {
     proxy: ProxyChoice,
     #[command(flatten)]
     manifests: ManifestArgs,
+    /// Answer from a bundle that --save wrote
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, help_heading = "Source",
+          conflicts_with_all = ["standalone", "filename", "save", "from_dump"])]
+    bundle: Option<PathBuf>,
+    /// Keep what was read in a new directory, to answer from it later or elsewhere: without keys, tokens or environments
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, help_heading = "Source",
+          conflicts_with = "from_dump")]
+    save: Option<PathBuf>,
+    /// A dump of a proxy's configuration taken before, as what it was told (repeatable)
+    #[arg(long, value_name = "WORKLOAD.NAMESPACE=FILE", help_heading = "Source")]
+    from_dump: Vec<Dump>,
+    /// Make proxies of the reference mesh depart from policy: client, server, bypass or rejected, for one workload or all
+    /// (server=httpbin.bar; repeatable)
+    #[arg(long, value_name = "DRIFT", requires = "standalone", help_heading = "Source")]
+    drift: Vec<Drift>,
     /// Version of Istio whose rules hold, 1.9 to 1.31 (default: what the mesh runs)
     #[arg(long, value_name = "VERSION", help_heading = "Source")]
     istio_version: Option<IstioVersion>,
@@ -84,6 +103,7 @@ impl SourceArgs {
         });
         // Whatever still waits for a peer that never answers ends with the process.
         runtime.shutdown_background();
+        let outcome = outcome.and_then(|answer| self.keep(answer));
         match outcome {
             Ok(answer) => Ok(Answer { refused: answer.refused || given.refused(), ..answer }),
             Err(failure) => {
@@ -102,8 +122,13 @@ impl SourceArgs {
     ) -> Result<Answer, NoAnswer> {
         if self.standalone {
             let known = Known { origins: given.origins(), ..self.known() };
-            let mesh = standalone::Mesh { version: self.istio_version, proxy: &self.proxy };
+            let mesh = standalone::Mesh { version: self.istio_version, proxy: &self.proxy, drifts: &self.drift };
             return standalone::check(given, &mesh, scope, &known, progress, streams).await;
+        }
+        if let Some(directory) = &self.bundle {
+            let record = Record::load(directory)?;
+            let checked = replay::bundle(&record, scope, &directory.display().to_string());
+            return Ok(Answer { checked, refused: false });
         }
         if !self.manifests.filename.is_empty() {
             let checked = check::offline(&given.objects, scope, &self.known(), self.manifests.default_namespace());
@@ -114,6 +139,14 @@ impl SourceArgs {
         Ok(Answer { checked, refused: false })
     }
 
+    /// Writes the bundle that was asked for.
+    fn keep(&self, answer: Answer) -> Result<Answer, NoAnswer> {
+        if let (Some(directory), Some(record)) = (&self.save, &answer.checked.record) {
+            record.save(directory)?;
+        }
+        Ok(answer)
+    }
+
     fn refuse_contradictions(&self, streams: &mut Streams<'_>) -> Result<(), Exit> {
         if let Some(version) = self.istio_version
             && !(IstioVersion::OLDEST..=IstioVersion::NEWEST).contains(&version)
@@ -122,8 +155,19 @@ impl SourceArgs {
             notice::error(streams, &format!("--istio-version {version} is not known"), Some(&known));
             return Err(Exit::Usage);
         }
-        if self.cluster.chooses() && (self.standalone || !self.manifests.filename.is_empty()) {
-            let text = "--kubeconfig and --context choose a cluster; --standalone and -f take its place";
+        for dump in &self.from_dump {
+            if let Err(error) = std::fs::File::open(&dump.file) {
+                notice::error(streams, &format!("cannot read `{}`: {error}", dump.file.display()), None);
+                return Err(Exit::CouldNotWork);
+            }
+        }
+        if self.save.is_some() && !self.standalone && !self.manifests.filename.is_empty() {
+            let text = "--save keeps what is read of a cluster; -f alone reads nothing but its files";
+            notice::error(streams, text, Some("hand on the files themselves"));
+            return Err(Exit::Usage);
+        }
+        if self.cluster.chooses() && !self.is_cluster() {
+            let text = "--kubeconfig and --context choose a cluster; --standalone, --bundle and -f take its place";
             notice::error(streams, text, Some("name one source only"));
             return Err(Exit::Usage);
         }
@@ -139,7 +183,7 @@ impl SourceArgs {
     /// Whether the source is a cluster that somebody else runs.
     #[must_use]
     pub fn is_cluster(&self) -> bool {
-        !self.standalone && self.manifests.filename.is_empty()
+        !self.standalone && self.bundle.is_none() && self.manifests.filename.is_empty()
     }
 
     fn known(&self) -> Known {
@@ -150,6 +194,8 @@ impl SourceArgs {
                 istio_namespace: Some(self.cluster.istio_namespace.clone()),
             },
             istio_namespace: self.cluster.istio_namespace.clone(),
+            dumps: self.from_dump.clone(),
+            keep: self.save.is_some(),
             ..Known::default()
         }
     }
@@ -164,6 +210,9 @@ impl SourceArgs {
         if self.proxy != ProxyChoice::default() {
             flags.push(format!("--proxy {}", self.proxy));
         }
+        flags.extend(self.bundle.iter().map(|name| format!("--bundle {}", name.display())));
+        flags.extend(self.drift.iter().map(|drift| format!("--drift {drift}")));
+        flags.extend(self.from_dump.iter().map(|dump| format!("--from-dump {dump}")));
         flags.extend(self.manifests.filename.iter().map(|name| format!("-f {}", name.display())));
         if let Some(version) = self.istio_version {
             flags.push(format!("--istio-version {version}"));

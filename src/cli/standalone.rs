@@ -10,6 +10,7 @@ use crate::decode::{self, Assume};
 use crate::gather::check::{self, Known};
 use crate::gather::progress::Progress;
 use crate::gather::scope::Scope;
+use crate::lab::drift::Drift;
 use crate::lab::envoy::find::ProxyChoice;
 use crate::lab::mesh::{Lab, LabSettings};
 use crate::model::mesh::IstioVersion;
@@ -26,6 +27,8 @@ pub struct Mesh<'a> {
     pub version: Option<IstioVersion>,
     /// What its sidecars are.
     pub proxy: &'a ProxyChoice,
+    /// Where its proxies depart from policy.
+    pub drifts: &'a [Drift],
 }
 
 /// Answers from the reference mesh with the given manifests applied.
@@ -44,11 +47,15 @@ pub async fn check(
     let failed = |reason: &dyn std::fmt::Display| NoAnswer::Lab(reason.to_string());
     let envoy = mesh.proxy.program().map_err(|e| failed(&e))?;
     let version = mesh.version.unwrap_or(IstioVersion::NEWEST);
-    let settings = LabSettings { version, envoy, ..LabSettings::default() };
+    let drifting = !mesh.drifts.is_empty();
+    let settings = LabSettings { version, drifts: mesh.drifts.to_vec(), envoy };
     let lab = Lab::of(settings).await.map_err(|e| failed(&e))?;
     let kubeconfig = Kubeconfig::from_yaml(&lab.kubeconfig()).map_err(|e| failed(&e))?;
     let cluster = Cluster::from_kubeconfig(kubeconfig, &ClusterRequest::default()).await?;
     let refused = apply(&cluster, given, streams).await?;
+    if drifting {
+        lab.let_time_pass();
+    }
     lab.settled(PUSH).await.map_err(|e| failed(&e))?;
     let checked = check::cluster(&cluster, scope, known, progress).await?;
     Ok(Answer { checked, refused })

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 
 use crate::audit::{edit, explain};
 use crate::decode::{self, Assume, Loaded, Problem};
+use crate::gather::bundle::{Head, Record};
 use crate::gather::chosen::Chosen;
+use crate::gather::dumps::{self, Dump};
 use crate::gather::mesh::{self, Look};
-use crate::gather::probe;
 use crate::gather::progress::Progress;
+use crate::gather::proxies::sample::Sample;
 use crate::gather::scope::{Probes, Scope, Unmatched};
+use crate::gather::{probe, proxies};
 use crate::intent::Mesh;
 use crate::model::evidence::{FailedLook, Reading, Transfer, Unseen};
 use crate::model::meta::Origin;
@@ -16,6 +19,7 @@ use crate::model::pair::{AcceptMode, PairIntent};
 use crate::model::workload::ProxyKind;
 use crate::observed::probe::Patience;
 use crate::observed::signature::{Conclusion, Ends};
+use crate::programmed::Proxies;
 use crate::source::cluster::Cluster;
 use crate::source::failure::Failure;
 use crate::verdict::assemble;
@@ -31,6 +35,10 @@ pub struct Known {
     pub istio_namespace: String,
     /// Where objects were applied from, so that the answer can name file and line.
     pub origins: HashMap<Place, Origin>,
+    /// Dumps of proxies that were taken before.
+    pub dumps: Vec<Dump>,
+    /// Whether what is read is to be kept.
+    pub keep: bool,
 }
 
 /// Kind, namespace and name of an object.
@@ -60,6 +68,8 @@ pub struct Checked {
     pub istio: bool,
     /// Requests that were asked for and gave nothing.
     pub failed_looks: bool,
+    /// What was read, where it was to be kept.
+    pub record: Option<Box<Record>>,
 }
 
 /// Looks at a cluster and answers.
@@ -85,21 +95,35 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     progress.say("sending requests from the test clients");
     let mut observed = chosen.unasked(scope.probes, &intents);
     let plans = chosen.plans(&observed);
-    let answers = probe::run(cluster, &plans, Patience::default()).await;
-    let failed_looks = !answers.failed.is_empty();
-    failed.extend(answers.failed);
+    let sample = Sample::of(chosen.ends(&intents), &snapshot, scope.proxies);
+    let (answers, looked) = tokio::join!(
+        probe::run(cluster, &plans, Patience::default()),
+        proxies::run(cluster, &sample, &snapshot, scope.proxies, progress),
+    );
+    // Proxies are asked wherever the rights allow it; only who asked by a flag is owed the answer.
+    let failed_looks = !answers.failed.is_empty() || scope.proxies.requested && !looked.failed.is_empty();
+    let probes = if known.keep { chosen.probed(&answers.by_call) } else { Vec::new() };
     for (call, reading) in answers.by_call {
         if let (Some(slot), Some(intent)) = (observed.get_mut(call), intents.get(call)) {
             *slot = concluded(reading, &chosen, call, intent);
         }
     }
-    let looked_at =
-        format!("context {}: {}, requests by {}", cluster.context, chosen.counts(&snapshot), execs(answers.execs));
+    let mut proxies = proxies::read(&looked);
+    dumps::take(&mut proxies, &snapshot, &known.dumps, &mut failed);
+    failed.extend(answers.failed);
+    failed.extend(looked.failed.iter().cloned());
+    let counts = chosen.counts(&snapshot);
+    let asked = if sample.questions.is_empty() { String::new() } else { asked(looked.answers.len()) };
+    let looked_at = format!("context {}: {counts}, requests by {}{asked}", cluster.context, execs(answers.execs));
+    let record = known.keep.then(|| {
+        let head = Head { istio, failed_looks, failed: failed.clone(), ..Head::new(&looked_at, &cluster.namespace) };
+        Box::new(Record { head, snapshot: snapshot.clone(), probes, proxies: looked })
+    });
     let namespaces = chosen.namespaces(scope, &cluster.namespace);
-    let mut report = assemble::report(&mesh, chosen.joined(intents, &observed), failed, namespaces.as_ref());
+    let mut report = assemble::report(&mesh, chosen.joined(intents, &proxies, &observed), failed, namespaces.as_ref());
     explain::add(&mut report, &mesh, scope.fixes);
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);
-    Ok(Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio, failed_looks })
+    Ok(Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio, failed_looks, record })
 }
 
 /// Answers from manifests alone: every pair by policy, nothing is sent.
@@ -112,11 +136,23 @@ pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespa
     let observed = chosen.unasked(Probes::None, &intents);
     let looked_at = format!("manifests: {}", chosen.counts(&snapshot));
     let namespaces = chosen.namespaces(scope, default_namespace);
-    let mut report = assemble::report(&mesh, chosen.joined(intents, &observed), Vec::new(), namespaces.as_ref());
+    let (mut proxies, mut failed) = (Proxies::default(), Vec::new());
+    dumps::take(&mut proxies, &snapshot, &known.dumps, &mut failed);
+    let failed_looks = !failed.is_empty();
+    let mut report = assemble::report(&mesh, chosen.joined(intents, &proxies, &observed), failed, namespaces.as_ref());
     explain::add(&mut report, &mesh, scope.fixes);
     written(&mut report, objects);
     let namespace = scope.place(default_namespace).map(str::to_owned);
-    Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio: true, failed_looks: false }
+    Checked {
+        report,
+        problems,
+        looked_at,
+        namespace,
+        unmatched: chosen.unmatched,
+        istio: true,
+        failed_looks,
+        record: None,
+    }
 }
 
 /// Without a cluster there is nothing to patch: the fixes get the manifests as they should be.
@@ -141,8 +177,17 @@ fn execs(count: usize) -> String {
     if count == 1 { "1 exec".to_owned() } else { format!("{count} execs") }
 }
 
+fn asked(count: usize) -> String {
+    format!(", {count} {} asked", if count == 1 { "proxy" } else { "proxies" })
+}
+
 /// What an answer of curl proves about its pair.
-fn concluded(reading: Reading<Transfer>, chosen: &Chosen<'_>, call: usize, intent: &PairIntent) -> Reading<Seen> {
+pub(super) fn concluded(
+    reading: Reading<Transfer>,
+    chosen: &Chosen<'_>,
+    call: usize,
+    intent: &PairIntent,
+) -> Reading<Seen> {
     let transfer = match reading {
         Reading::Seen(transfer) => transfer,
         Reading::Unseen(why) => return Reading::Unseen(why),

@@ -1,12 +1,13 @@
 //! Which clients and servers a scope comes to, and which of them are asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::gather::bundle::Probed;
 use crate::gather::probe::{Call, ClientPlan, is_echo_server, is_test_client};
 use crate::gather::scope::{Probes, Scope, Unmatched};
 use crate::gather::suggest;
 use crate::intent::{Client, Mesh};
-use crate::model::evidence::{Reading, Unseen};
+use crate::model::evidence::{Reading, Transfer, Unseen};
 use crate::model::meta::selects;
 use crate::model::name::LabelSelector;
 use crate::model::pair::{PairIntent, ServerRef};
@@ -14,7 +15,7 @@ use crate::model::port::PortClass;
 use crate::model::service::Service;
 use crate::model::snapshot::Snapshot;
 use crate::model::workload::Pod;
-use crate::programmed::told::Programmed;
+use crate::programmed::Proxies;
 use crate::verdict::join::{self, Seen};
 use crate::verdict::report::Pair;
 
@@ -86,15 +87,42 @@ impl<'s> Chosen<'s> {
         self.pairs().map(|(client, server)| mesh.pair(client.pod, server)).collect()
     }
 
-    pub(super) fn joined(&self, intents: Vec<PairIntent>, observed: &[Reading<Seen>]) -> Vec<Pair> {
+    pub(super) fn joined(&self, intents: Vec<PairIntent>, proxies: &Proxies, observed: &[Reading<Seen>]) -> Vec<Pair> {
         self.pairs()
             .zip(intents)
             .zip(observed)
             .map(|(((client, server), intent), seen)| {
-                let programmed = Programmed::unasked(&Unseen::NotRequested, &intent);
+                let programmed = proxies.told(&client.reference, server, &intent);
                 join::pair(&client.reference, server, intent, &programmed, seen)
             })
             .collect()
+    }
+
+    /// What was answered, by the names of both ends.
+    pub(super) fn probed(&self, by_call: &HashMap<usize, Reading<Transfer>>) -> Vec<Probed> {
+        let probed = by_call.iter().filter_map(|(call, reading)| {
+            let (client, server, _) = self.pair(*call)?;
+            let pod = &client.pod.meta;
+            Some((
+                *call,
+                Probed {
+                    namespace: pod.namespace.clone(),
+                    pod: pod.name.clone(),
+                    server: server.clone(),
+                    reading: reading.clone(),
+                },
+            ))
+        });
+        let in_order: BTreeMap<usize, Probed> = probed.collect();
+        in_order.into_values().collect()
+    }
+
+    /// Both ends of every pair: the client's pod, and the endpoints that its intent names.
+    pub(super) fn ends<'p>(
+        &'p self,
+        intents: &'p [PairIntent],
+    ) -> impl Iterator<Item = (&'s Pod, &'p ServerRef, &'p PairIntent)> {
+        self.pairs().zip(intents).map(|((client, server), intent)| (client.pod, server, intent))
     }
 
     /// `Istio 1.31, 3 clients, 3 service ports`.

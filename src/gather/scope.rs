@@ -22,6 +22,8 @@ pub struct Scope {
     pub probes: Probes,
     /// Which fixes are looked for.
     pub fixes: Wanted,
+    /// Which proxies are asked.
+    pub proxies: ProxyLooks,
 }
 
 impl Scope {
@@ -41,6 +43,19 @@ pub enum Probes {
     TestPairs,
     /// From the chosen clients to every HTTP port in scope, at most so many.
     Chosen(usize),
+}
+
+/// Which proxies are asked what they were told, and for how much; the default asks none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProxyLooks {
+    /// Every pod's instead of one for each workload, template and revision.
+    pub all_pods: bool,
+    /// The most that are asked; 0 asks none.
+    pub most: usize,
+    /// Whole dumps instead of the parts that matter.
+    pub whole: bool,
+    /// Somebody asked for it by a flag, so that a failure counts.
+    pub requested: bool,
 }
 
 /// A name that matches nothing.

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::lab::desired::{Desired, DesiredPod, PodId};
+use crate::lab::store::{Key, Store};
 use crate::model::snapshot::Snapshot;
 use crate::model::workload::Pod;
 
@@ -107,6 +109,28 @@ impl std::fmt::Display for Drift {
             None => f.write_str(kind),
         }
     }
+}
+
+/// What is this old is no push under way, and no connection that was pooled before it is left.
+pub(super) const AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(2);
+
+/// Makes every policy look as if it was written long ago: what proxies lack of it, they were not given.
+pub(super) fn let_time_pass(store: &Store) {
+    let groups = ["security.istio.io", "networking.istio.io"];
+    store.write(|transaction| {
+        for object in transaction.all() {
+            let Some(key) = Key::of(&object).filter(|key| groups.contains(&key.group.as_str())) else { continue };
+            let mut older = (*object).clone();
+            let managers = older.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
+            for time in managers.into_iter().flatten().filter_map(|manager| manager.get_mut("time")) {
+                let then = time.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+                if let Some(then) = then.and_then(|then| then.checked_sub(AGE).ok()) {
+                    *time = Value::from(then.to_string());
+                }
+            }
+            transaction.put(&key, older);
+        }
+    });
 }
 
 /// The mesh without the policies that decide about mutual TLS.

@@ -131,6 +131,12 @@ impl Lab {
         &self.dataplane
     }
 
+    /// Makes policies and pushes look two hours old, so that a drift is no push under way.
+    pub fn let_time_pass(&self) {
+        self.dataplane.let_time_pass();
+        drift::let_time_pass(&self.store);
+    }
+
     /// Waits until every proxy obeys the objects as they are now.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// A look at something: what was seen, or why nothing was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reading<T> {
     /// It was seen.
     Seen(T),

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
 
 use crate::source::cluster::Cluster;
-use crate::source::exec::{Command, End};
+use crate::source::exec::{Command, End, KEEP};
 use crate::source::failure::{Failure, Reason};
 
 /// Envoy's admin port in a pod with Istio's sidecar.
@@ -186,10 +186,12 @@ impl<'c> EnvoyAdmin<'c> {
                 stdin: "",
                 timeout: self.patience.each,
             };
+            let most = self.patience.largest.min(KEEP);
             let ran = self.cluster.exec(&command).await.map_err(|failure| of_failure(&failure))?;
             match ran.end {
-                End::Exited(0) if ran.stdout.len() > self.patience.largest => {
-                    bodies.push(Err(Unanswered::TooLarge { path: path.clone(), most: self.patience.largest }));
+                // What is beyond the bound was dropped, so a body of its size may not be whole.
+                End::Exited(0) if ran.stdout.len() >= most => {
+                    bodies.push(Err(Unanswered::TooLarge { path: path.clone(), most }));
                 }
                 End::Exited(0) => bodies.push(Ok(ran.stdout)),
                 End::Exited(_) => bodies.push(Err(refused(path, &ran.stderr)?)),

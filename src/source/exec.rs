@@ -57,7 +57,7 @@ pub enum End {
 }
 
 /// Output kept of each stream; a probe's answers are far smaller.
-const KEEP: usize = 16 * 1024 * 1024;
+pub(crate) const KEEP: usize = 16 * 1024 * 1024;
 
 impl Cluster {
     /// Runs a command and collects what it printed; what arrived before a broken end is kept.

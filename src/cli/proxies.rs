@@ -1,0 +1,40 @@
+//! Which proxies are asked what they were told.
+
+use clap::Args;
+
+use crate::gather::scope::ProxyLooks;
+
+/// Which proxies are asked.
+#[derive(Debug, Args)]
+pub struct ProxyArgs {
+    /// Do not ask the proxies what they were told
+    #[arg(long, help_heading = "Proxies", conflicts_with_all = ["all_pods", "max_proxies", "full_dump"])]
+    no_proxy: bool,
+    /// Ask every pod's proxy (default: one Ready pod for each workload, template and revision)
+    #[arg(long, help_heading = "Proxies")]
+    all_pods: bool,
+    /// The most proxies that are asked (default: 50)
+    #[arg(long, value_name = "COUNT", help_heading = "Proxies")]
+    max_proxies: Option<usize>,
+    /// Ask for whole dumps instead of the parts that matter: megabytes from each proxy
+    #[arg(long, help_heading = "Proxies")]
+    full_dump: bool,
+}
+
+/// Enough for every mesh that is looked at as a whole by hand, little enough for a control plane's neighbours.
+const MOST: usize = 50;
+
+// === impl ProxyArgs ===
+
+impl ProxyArgs {
+    /// What was chosen.
+    #[must_use]
+    pub fn looks(&self) -> ProxyLooks {
+        ProxyLooks {
+            all_pods: self.all_pods,
+            most: if self.no_proxy { 0 } else { self.max_proxies.unwrap_or(MOST) },
+            whole: self.full_dump,
+            requested: self.all_pods || self.max_proxies.is_some() || self.full_dump,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Proxies that depart from policy, found at the end where they do, and dumps in place of proxies.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+mod bundle;
+
+/// The report of a command line on the policies of the README: STRICT for `httpbin.foo` and `httpbin.bar`, and a rule that
+/// says DISABLE towards `httpbin.bar`.
+fn report(args: &[&str]) -> (Value, i32) {
+    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"))
+        .args(["check", "-o", "json", "-f", "tests/cli/policies.yaml"])
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    (serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{told}")), output.status.code().unwrap())
+}
+
+fn drifting(drift: &str) -> Value {
+    report(&["--standalone", "--drift", drift]).0
+}
+
+/// Address and pair of every gap.
+fn gaps(report: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let of = |pair: &Value| -> Vec<_> {
+        pair["gaps"].as_array().unwrap().iter().map(|gap| (text(&gap["at"]), text(&pair["id"]))).collect()
+    };
+    report["pairs"].as_array().unwrap().iter().flat_map(of).collect()
+}
+
+fn pair<'r>(report: &'r Value, id: &str) -> &'r Value {
+    report["pairs"].as_array().unwrap().iter().find(|pair| pair["id"] == id).unwrap()
+}
+
+fn at(address: &str, pairs: &[&str]) -> Vec<(String, String)> {
+    pairs.iter().map(|pair| (address.to_owned(), (*pair).to_owned())).collect()
+}
+
+#[test]
+fn without_drift_the_three_witnesses_agree() {
+    let (report, exit) = report(&["--standalone"]);
+    assert_eq!((gaps(&report), exit), (Vec::new(), 1));
+    let by = |id: &str| pair(&report, id)["confirmedBy"].clone();
+    let all = serde_json::json!(["intent", "programmed", "observed"]);
+    for id in ["bar/sleep->bar/httpbin:8000", "foo/sleep->foo/httpbin:8000", "legacy/sleep->foo/httpbin:8000"] {
+        assert_eq!(by(id), all, "{id}");
+    }
+}
+
+#[test]
+fn a_client_that_was_not_given_the_rule_is_a_gap_at_the_client() {
+    let report = drifting("client=sleep.foo");
+    assert_eq!(gaps(&report), at("client", &["foo/sleep->bar/httpbin:8000"]));
+    let pair = pair(&report, "foo/sleep->bar/httpbin:8000");
+    assert_eq!((pair["verdict"].as_str(), &pair["intent"]["wire"]), (Some("mutual-tls"), &Value::from("refused")));
+    assert_eq!(pair["programmed"]["originates"]["kind"], "mutual-tls");
+}
+
+#[test]
+fn a_server_that_was_not_given_the_policy_is_a_gap_at_the_server() {
+    let report = drifting("server=httpbin.foo");
+    let called = ["bar/sleep->foo/httpbin:8000", "foo/sleep->foo/httpbin:8000", "legacy/sleep->foo/httpbin:8000"];
+    assert_eq!(gaps(&report), at("server", &called));
+    let pair = pair(&report, called[2]);
+    assert_eq!(pair["verdict"], "plaintext");
+    assert_eq!(pair["endpoints"][0]["programmed"]["accepts"]["mode"], "PERMISSIVE");
+}
+
+#[test]
+fn a_proxy_that_is_passed_by_is_a_gap_on_the_wire() {
+    let report = drifting("bypass=httpbin.foo");
+    let called = ["bar/sleep->foo/httpbin:8000", "foo/sleep->foo/httpbin:8000", "legacy/sleep->foo/httpbin:8000"];
+    assert_eq!(gaps(&report), at("wire", &called));
+    assert_eq!(pair(&report, called[2])["verdict"], "plaintext");
+}
+
+#[test]
+fn a_refused_update_is_told_in_envoys_words() {
+    let report = drifting("rejected=httpbin.foo");
+    let found = gaps(&report);
+    assert!(!found.is_empty() && found.iter().all(|(at, _)| at == "server"), "{found:?}");
+    assert!(report.to_string().contains("has the same matching rules defined as"), "{report}");
+}
+
+/// The recorded dump of the same client, in place of its proxy: the rule is not in it.
+#[test]
+fn a_dump_stands_for_the_proxies_of_a_workload() {
+    let mesh = "tests/lab_drift/mesh.yaml";
+    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(mesh).exists());
+    let dump = "curl.bar=tests/lab_admin/client.config_dump.json";
+    let (report, _) = report(&["-f", mesh, "--from-dump", dump, "--from", "curl.bar", "httpbin.foo"]);
+    let told = &pair(&report, "bar/curl->foo/httpbin:8000")["programmed"]["originates"];
+    assert_eq!(told["kind"], "mutual-tls", "{report}");
+}
+
+#[test]
+fn a_dump_of_nobody_is_a_failed_look_and_a_missing_one_is_three() {
+    let here = "nobody.foo=tests/lab_admin/client.config_dump.json";
+    let (told, exit) = report(&["--from-dump", here]);
+    assert_eq!((told["unseen"][0]["why"].as_str(), exit), (Some("there is no such workload"), 4));
+    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"))
+        .args(["check", "-f", "tests/cli/policies.yaml", "--from-dump", "sleep.foo=no-such-file.json"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.starts_with("error: cannot read `no-such-file.json`: "), "{told}");
+    assert_eq!(output.status.code(), Some(3));
+}
