@@ -22,6 +22,7 @@ mod locate;
 pub mod manifests;
 mod mesh_config;
 mod metadata;
+mod oversights;
 mod pod;
 mod problem;
 pub mod protocol;

@@ -4,6 +4,11 @@
 
 mod inert;
 mod meshes;
+mod modes;
+mod next_version;
+mod pages;
 mod peer_authentications;
 mod rule_hosts;
+mod rules;
+mod severity;
 mod world;

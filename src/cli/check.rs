@@ -1,8 +1,10 @@
 //! `check`: for each client and service port, is it mutual TLS, does anything conflict, which layer decides.
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::cli::answer::Answer;
+use crate::cli::explain::code;
 use crate::cli::proxies::ProxyArgs;
 use crate::cli::source::{ProbeArgs, SourceArgs};
 use crate::cli::{Streams, notice};
@@ -10,6 +12,7 @@ use crate::exit::Exit;
 use crate::gather::scope::Scope;
 use crate::model::name::{ClientName, LabelSelector, ServiceName};
 use crate::print::{self, Format, PairRows, Style};
+use crate::verdict::finding::Override;
 use crate::verdict::report::{Report, Severity};
 
 /// Arguments of `check`.
@@ -40,6 +43,9 @@ pub struct CheckArgs {
     /// Lowest severity that makes the exit status 1
     #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
     fail_on: FailOn,
+    /// Another severity for a code: MTLS105=warning, downgrade=off; off, info, warning or error (repeatable)
+    #[arg(long, value_name = "CODE=SEVERITY", value_delimiter = ',', add = ArgValueCompleter::new(code::overrides))]
+    severity: Vec<Override>,
     #[command(flatten)]
     source: SourceArgs,
 }
@@ -67,10 +73,11 @@ enum FailOn {
 
 /// Runs `check`.
 pub fn run(args: &CheckArgs, streams: &mut Streams<'_>) -> Exit {
-    let Answer { checked, refused } = match args.source.answer(&args.scope(), streams) {
+    let Answer { mut checked, refused } = match args.source.answer(&args.scope(), streams) {
         Ok(answer) => answer,
         Err(exit) => return exit,
     };
+    Override::apply(&args.severity, &mut checked.report);
     notice::beside(streams, &checked);
     let printed = print::print(&checked.report, &args.output, &args.style(streams), streams.out);
     if let Err(exit) = notice::printed(streams, printed) {

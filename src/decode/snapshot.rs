@@ -8,6 +8,7 @@ use crate::decode::control_plane::profiles;
 use crate::decode::istio::{self, WrongWord};
 use crate::decode::kind::{Kind, kind, qualified, title};
 use crate::decode::metadata::{meta, name};
+use crate::decode::oversights;
 use crate::decode::schema;
 use crate::decode::service::{endpoint_slice, service};
 use crate::decode::traffic_policy::destination_rule;
@@ -32,6 +33,7 @@ pub fn snapshot(objects: &[Loaded], assume: &Assume) -> (Snapshot, Vec<Problem>)
             problems.push(refused(loaded, &error));
         }
         problems.extend(dropped(*kind, loaded));
+        snapshot.oversights.extend(oversights::of(*kind, loaded));
     }
     snapshot.pods = pods(&objects, &snapshot.namespaces);
     snapshot.profiles = profiles(&objects, &snapshot.pods, assume, &mut problems);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::derivation::PolicyKind;
 use crate::model::evidence::FailedLook;
 use crate::model::mesh::MeshProfile;
 use crate::model::meta::Meta;
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub sidecars: Vec<Sidecar>,
     /// VirtualServices.
     pub virtual_services: Vec<VirtualService>,
+    /// What policies say and Istio does not read, or reads as something else.
+    pub oversights: Vec<Oversight>,
     /// Kinds and namespaces that could not be listed; what inherits from them is unknown, never default.
     pub unseen: Vec<UnseenScope>,
 }
@@ -52,6 +55,33 @@ pub struct UnseenScope {
     pub namespace: Option<String>,
     /// The look that failed.
     pub look: FailedLook,
+}
+
+/// Something written in a policy that is not what it seems.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Oversight {
+    /// What the policy is.
+    pub kind: PolicyKind,
+    /// Its metadata.
+    pub meta: Meta,
+    /// The field, like `spec.selector.mtls`.
+    pub field: String,
+    /// What is the matter with it.
+    pub what: OversightKind,
+}
+
+/// What is the matter with a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OversightKind {
+    /// There is no such field: an API server drops it.
+    Lost {
+        /// The field that was probably meant.
+        meant: Option<String>,
+    },
+    /// `tls` without `mode`: `DISABLE`, the zero of the enum.
+    TlsWithoutMode,
 }
 
 // === impl Snapshot ===

@@ -1,8 +1,15 @@
 //! Findings: a closed list of stable codes, in ranges by area.
 //!
-//! 1xx what goes over the wire, 2xx policies that do not do what they say, 3xx witnesses that disagree, 4xx traps, 5xx the proxies' own trouble.
+//! 1xx what goes over the wire, 2xx policies that do not do what they say, 3xx witnesses that disagree, 4xx traps,
+//! 5xx the proxies' own trouble.
 
 use crate::verdict::report::Severity;
+
+mod fault;
+mod spelled;
+
+pub use fault::Fault;
+pub use spelled::{NotAnOverride, Override, SEVERITIES, UnknownCode};
 
 /// What kind of finding it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,16 +26,6 @@ pub enum Code {
     PlaintextToNoSidecar,
     /// Refused for a reason that is no contradiction of modes.
     Refused,
-    /// Istio never reads this policy.
-    PolicyIgnored,
-    /// `portLevelMtls` names a port of a Service where the container's belongs.
-    ServicePortInPortLevel,
-    /// `portLevelMtls` names a port that no Service leads to and no container declares.
-    PortOfNoWorkload,
-    /// A selector that fits no pod.
-    SelectsNothing,
-    /// A DestinationRule for a host that no service has.
-    HostNamesNothing,
     /// The wire shows something else than policy demands.
     WireDisagreesWithPolicy,
     /// A client's proxy was not given what policy demands.
@@ -47,29 +44,35 @@ pub enum Code {
     SecretsMissing,
     /// A proxy has configuration that istiod does not write.
     NotWrittenByIstio,
+    /// Something is wrong with a policy by itself.
+    Policy(Fault),
 }
 
 /// What does not change about a code.
-struct Facts {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
     code: &'static str,
     name: &'static str,
     severity: Severity,
 }
 
+impl Facts {
+    const fn new(code: &'static str, name: &'static str, severity: Severity) -> Self {
+        Self { code, name, severity }
+    }
+}
+
+// === impl Code ===
+
 impl Code {
-    /// Every code, in order.
-    pub const ALL: [Self; 20] = [
+    /// Those about what goes over the wire, and about witnesses.
+    const OF_PAIRS: [Self; 15] = [
         Self::ClientAndServerContradict,
         Self::Downgrade,
         Self::TlsToNoSidecar,
         Self::StrictRefusesNoSidecar,
         Self::PlaintextToNoSidecar,
         Self::Refused,
-        Self::PolicyIgnored,
-        Self::ServicePortInPortLevel,
-        Self::PortOfNoWorkload,
-        Self::SelectsNothing,
-        Self::HostNamesNothing,
         Self::WireDisagreesWithPolicy,
         Self::ClientNotGiven,
         Self::ServerNotGiven,
@@ -80,6 +83,14 @@ impl Code {
         Self::SecretsMissing,
         Self::NotWrittenByIstio,
     ];
+
+    /// Every code, in the order of their numbers.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let mut all: Vec<Self> = Self::OF_PAIRS.into_iter().chain(Fault::ALL.map(Self::Policy)).collect();
+        all.sort_by_key(|code| code.code());
+        all
+    }
 
     /// The stable code.
     #[must_use]
@@ -101,28 +112,23 @@ impl Code {
 
     /// The one table: code, name, severity.
     fn facts(self) -> Facts {
-        let (code, name, severity) = match self {
-            Self::ClientAndServerContradict => ("MTLS101", "client-and-server-contradict", Severity::Error),
-            Self::Downgrade => ("MTLS102", "downgrade", Severity::Warning),
-            Self::TlsToNoSidecar => ("MTLS103", "tls-to-no-sidecar", Severity::Error),
-            Self::StrictRefusesNoSidecar => ("MTLS104", "strict-refuses-no-sidecar", Severity::Info),
-            Self::PlaintextToNoSidecar => ("MTLS105", "plaintext-to-no-sidecar", Severity::Info),
-            Self::Refused => ("MTLS106", "refused", Severity::Warning),
-            Self::PolicyIgnored => ("MTLS201", "policy-ignored", Severity::Warning),
-            Self::ServicePortInPortLevel => ("MTLS203", "service-port-in-port-level", Severity::Warning),
-            Self::PortOfNoWorkload => ("MTLS204", "port-of-no-workload", Severity::Info),
-            Self::SelectsNothing => ("MTLS206", "selects-nothing", Severity::Warning),
-            Self::HostNamesNothing => ("MTLS207", "host-names-nothing", Severity::Warning),
-            Self::WireDisagreesWithPolicy => ("MTLS301", "wire-disagrees-with-policy", Severity::Error),
-            Self::ClientNotGiven => ("MTLS302", "client-not-given-policy", Severity::Error),
-            Self::ServerNotGiven => ("MTLS303", "server-not-given-policy", Severity::Error),
-            Self::ProxiesBypassed => ("MTLS304", "wire-bypasses-proxies", Severity::Error),
-            Self::UpdateRejected => ("MTLS501", "update-rejected", Severity::Error),
-            Self::CertificateInvalid => ("MTLS502", "certificate-invalid", Severity::Error),
-            Self::RootsDiffer => ("MTLS503", "roots-differ", Severity::Error),
-            Self::SecretsMissing => ("MTLS504", "secrets-missing", Severity::Warning),
-            Self::NotWrittenByIstio => ("MTLS505", "not-written-by-istio", Severity::Info),
-        };
-        Facts { code, name, severity }
+        match self {
+            Self::ClientAndServerContradict => Facts::new("MTLS101", "client-and-server-contradict", Severity::Error),
+            Self::Downgrade => Facts::new("MTLS102", "downgrade", Severity::Warning),
+            Self::TlsToNoSidecar => Facts::new("MTLS103", "tls-to-no-sidecar", Severity::Error),
+            Self::StrictRefusesNoSidecar => Facts::new("MTLS104", "strict-refuses-no-sidecar", Severity::Info),
+            Self::PlaintextToNoSidecar => Facts::new("MTLS105", "plaintext-to-no-sidecar", Severity::Info),
+            Self::Refused => Facts::new("MTLS106", "refused", Severity::Warning),
+            Self::WireDisagreesWithPolicy => Facts::new("MTLS301", "wire-disagrees-with-policy", Severity::Error),
+            Self::ClientNotGiven => Facts::new("MTLS302", "client-not-given-policy", Severity::Error),
+            Self::ServerNotGiven => Facts::new("MTLS303", "server-not-given-policy", Severity::Error),
+            Self::ProxiesBypassed => Facts::new("MTLS304", "wire-bypasses-proxies", Severity::Error),
+            Self::UpdateRejected => Facts::new("MTLS501", "update-rejected", Severity::Error),
+            Self::CertificateInvalid => Facts::new("MTLS502", "certificate-invalid", Severity::Error),
+            Self::RootsDiffer => Facts::new("MTLS503", "roots-differ", Severity::Error),
+            Self::SecretsMissing => Facts::new("MTLS504", "secrets-missing", Severity::Warning),
+            Self::NotWrittenByIstio => Facts::new("MTLS505", "not-written-by-istio", Severity::Info),
+            Self::Policy(fault) => fault.facts(),
+        }
     }
 }

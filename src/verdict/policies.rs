@@ -12,29 +12,46 @@ use crate::verdict::report::{Finding, Pair};
 
 mod duplicates;
 mod known;
+mod modes;
+mod next_version;
+mod oversights;
+mod partly;
 mod peer_authentication;
 mod port_level;
 mod rule_host;
+mod rule_reach;
+mod rule_tls;
 mod told;
+mod traps;
+mod unguarded;
 mod unread;
 mod view;
 
-/// Every finding about a policy, with the pairs of the report that it concerns.
-///
-/// `namespaces` are those that were asked about, `None` for all: a finding without pairs is told where its object lives in one.
+pub use told::Survey;
+
+/// Every finding about a policy of the mesh.
+#[must_use]
+pub fn survey<'s>(mesh: &Mesh<'s>) -> Survey<'s> {
+    Survey::new(agreed(mesh))
+}
+
+/// The same with the pairs of a report that each concerns; see [`Survey::findings`] for `namespaces`.
 #[must_use]
 pub fn findings(mesh: &Mesh<'_>, pairs: &[Pair], namespaces: Option<&BTreeSet<String>>) -> Vec<Finding> {
-    let told = survey(mesh);
-    let found = told::with_pairs(told, pairs);
-    let asked = |finding: &Finding| {
-        let of = finding.objects.first().and_then(|object| object.namespace.as_ref());
-        !finding.pairs.is_empty() || namespaces.is_none_or(|asked| of.is_some_and(|of| asked.contains(of)))
-    };
-    found.into_iter().filter(asked).collect()
+    let survey = survey(mesh);
+    let mut concerned: Vec<Vec<String>> = vec![Vec::new(); survey.len()];
+    for pair in pairs {
+        for number in survey.concerned(pair) {
+            if let Some(ids) = concerned.get_mut(number) {
+                ids.push(pair.id.clone());
+            }
+        }
+    }
+    survey.findings(concerned, namespaces)
 }
 
 /// What is wrong in the eyes of every control plane that reads the policy.
-fn survey<'s>(mesh: &Mesh<'s>) -> Vec<Told<'s>> {
+fn agreed<'s>(mesh: &Mesh<'s>) -> Vec<Told<'s>> {
     let views: Vec<View<'_, 's>> = mesh.planes().iter().map(|plane| View::new(mesh, plane)).collect();
     let mut agreed: BTreeMap<String, (usize, Told<'s>)> = BTreeMap::new();
     for view in &views {
@@ -51,9 +68,17 @@ fn survey<'s>(mesh: &Mesh<'s>) -> Vec<Told<'s>> {
 
 fn of_plane<'s>(view: &View<'_, 's>) -> Vec<Told<'s>> {
     let mut found = Vec::new();
+    oversights::find(view, &mut found);
     duplicates::find(view, &mut found);
     peer_authentication::find(view, &mut found);
+    partly::find(view, &mut found);
     port_level::find(view, &mut found);
+    modes::find(view, &mut found);
+    unguarded::find(view, &mut found);
+    traps::find(view, &mut found);
+    next_version::find(view, &mut found);
     rule_host::find(view, &mut found);
+    rule_reach::find(view, &mut found);
+    rule_tls::find(view, &mut found);
     found
 }

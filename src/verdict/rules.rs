@@ -94,11 +94,7 @@ fn put_into_words(id: String, cause: &Cause<'_>) -> Finding {
         Code::PlaintextToNoSidecar => format!("no sidecar at {}: {pairs} in plaintext", servers(cause)),
         Code::Refused => format!("{} refused: {}", servers(cause), first(cause, |pair| pair.intent.because.clone())),
         // Told object by object.
-        Code::PolicyIgnored
-        | Code::ServicePortInPortLevel
-        | Code::PortOfNoWorkload
-        | Code::SelectsNothing
-        | Code::HostNamesNothing
+Code::Policy(_)
         // Told proxy by proxy.
         | Code::ClientNotGiven
         | Code::ServerNotGiven

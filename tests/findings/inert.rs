@@ -17,7 +17,10 @@ use crate::findings::world::found;
 fn without(snapshot: &Snapshot, finding: &Finding) -> Option<Snapshot> {
     let object = finding.objects.first().unwrap();
     match finding.code {
-        "MTLS201" | "MTLS206" | "MTLS207" => Some(without_object(snapshot, object)),
+        "MTLS201" | "MTLS207" | "MTLS208" => Some(without_object(snapshot, object)),
+        // One that keeps another from counting does something, and says so.
+        "MTLS206" | "MTLS213" if finding.objects.len() == 1 => Some(without_object(snapshot, object)),
+        "MTLS212" | "MTLS217" => Some(without_part(snapshot, finding)),
         "MTLS203" | "MTLS204" => Some(without_port(snapshot, object)),
         _ => None,
     }
@@ -33,6 +36,33 @@ fn without_object(snapshot: &Snapshot, object: &PolicyRef) -> Snapshot {
         kind => panic!("{kind:?} cannot be taken away"),
     }
     less
+}
+
+/// A rule without the policy, or the entry of a port, that a finding says is not read.
+fn without_part(snapshot: &Snapshot, finding: &Finding) -> Snapshot {
+    let (mut less, object) = (snapshot.clone(), finding.objects.first().unwrap());
+    let field = object.field.as_deref().unwrap();
+    for rule in less.destination_rules.iter_mut().filter(|rule| is(&rule.meta, object)) {
+        if finding.code == "MTLS212" {
+            rule.traffic_policy = None;
+            continue;
+        }
+        let entry = number(field.rsplit_once("portLevelSettings[").unwrap().1);
+        let policy = match field.strip_prefix("spec.subsets[") {
+            Some(rest) => rule.subsets.get_mut(number(rest)).and_then(|subset| subset.traffic_policy.as_mut()),
+            None => rule.traffic_policy.as_mut(),
+        };
+        // Another finding may have taken the policy away before.
+        if let Some(policy) = policy {
+            policy.ports.remove(entry);
+        }
+    }
+    less
+}
+
+/// `1` of `1].tls`.
+fn number(text: &str) -> usize {
+    text.split(']').next().unwrap().parse().unwrap()
 }
 
 fn without_port(snapshot: &Snapshot, object: &PolicyRef) -> Snapshot {
@@ -108,7 +138,7 @@ fn what_is_said_to_do_nothing_can_be_taken_away() {
         }
     }
     assert!(wrong.is_empty(), "{} of {tried:?}:\n{}", wrong.len(), wrong.join("\n"));
-    for code in ["MTLS201", "MTLS203", "MTLS206", "MTLS207"] {
+    for code in ["MTLS201", "MTLS203", "MTLS206", "MTLS207", "MTLS208", "MTLS212", "MTLS217"] {
         assert!(tried.get(code).is_some_and(|count| *count > 3), "{code} is hardly ever found: {tried:?}");
     }
 }

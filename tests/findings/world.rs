@@ -8,7 +8,7 @@ use kubectl_mtls::verdict::report::Finding;
 
 /// sleep and httpbin in foo (sidecars) and legacy (none); Service httpbin, port 8000 (http) to 80, in each; web in foo, with
 /// Service ports 8000 (http) to 8080 and a headless Service beside it.
-const BASE: &str = "
+pub(crate) const BASE: &str = "
 apiVersion: v1
 kind: Namespace
 metadata: {name: foo, labels: {istio-injection: enabled}}

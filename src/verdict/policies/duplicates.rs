@@ -4,7 +4,7 @@
 
 use crate::model::policy::PeerAuthentication;
 use crate::model::tls::MtlsMode;
-use crate::verdict::finding::Code;
+use crate::verdict::finding::Fault;
 use crate::verdict::policies::told::{About, Told};
 use crate::verdict::policies::view::{View, policy_ref};
 
@@ -17,7 +17,7 @@ pub(super) fn find<'s>(view: &View<'_, 's>, found: &mut Vec<Told<'s>>) {
         let is_mesh = policy.meta.namespace == root;
         let scope = if is_mesh { "the mesh (the root namespace)" } else { "a namespace" };
         found.push(Told {
-            code: Code::PolicyIgnored,
+            fault: Fault::PolicyIgnored,
             title: format!(
                 "{} is ignored: `{}` {}; only the oldest policy without selector of {scope} counts{}",
                 object.short(),

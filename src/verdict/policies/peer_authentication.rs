@@ -6,7 +6,7 @@
 use crate::model::meta::{Labels, selects};
 use crate::model::policy::PeerAuthentication;
 use crate::model::workload::Pod;
-use crate::verdict::finding::Code;
+use crate::verdict::finding::Fault;
 use crate::verdict::policies::duplicates::{lost_strict, older};
 use crate::verdict::policies::told::{About, Told};
 use crate::verdict::policies::view::{View, labels, policy_ref};
@@ -29,7 +29,7 @@ fn in_root<'s>(view: &View<'_, 's>, policy: &'s PeerAuthentication) -> Told<'s> 
     let namespaces = view.mesh.snapshot().namespace_names();
     let pods = namespaces.into_iter().flat_map(|namespace| view.selected(namespace, &policy.selector)).collect();
     Told {
-        code: Code::PolicyIgnored,
+        fault: Fault::PolicyIgnored,
         title: format!(
             "{} is ignored: a policy with a selector in the root namespace is never applied{}",
             object.short(),
@@ -49,7 +49,7 @@ fn selects_nothing<'s>(view: &View<'_, 's>, policy: &'s PeerAuthentication) -> O
     let object = policy_ref(policy, view.plane.root(), "spec.selector.matchLabels");
     let near = nearest(view, namespace, &policy.selector).map(|near| format!("; did you mean {near}?"));
     Some(Told {
-        code: Code::SelectsNothing,
+        fault: Fault::SelectsNothing,
         title: format!(
             "{} does nothing: no pod of {namespace} has {}{}{}",
             object.short(),
@@ -89,7 +89,7 @@ fn behind<'s>(view: &View<'_, 's>, policy: &'s PeerAuthentication, pods: Vec<&'s
     }
     let object = policy_ref(policy, view.plane.root(), "spec");
     Some(Told {
-        code: Code::PolicyIgnored,
+        fault: Fault::PolicyIgnored,
         title: format!(
             "{} is ignored: `{}` selects its workloads too and {}; only one counts, and whole{}",
             object.short(),

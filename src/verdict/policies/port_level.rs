@@ -10,7 +10,7 @@ use crate::model::meta::selects;
 use crate::model::policy::PeerAuthentication;
 use crate::model::port::{ServicePort, WorkloadPort};
 use crate::model::workload::{Pod, ProxyKind};
-use crate::verdict::finding::Code;
+use crate::verdict::finding::Fault;
 use crate::verdict::policies::told::{About, Told};
 use crate::verdict::policies::view::{View, policy_ref};
 
@@ -44,7 +44,7 @@ pub(super) fn find<'s>(view: &View<'_, 's>, found: &mut Vec<Told<'s>>) {
 }
 
 /// Whether a Service, a Sidecar or a container declares the port.
-fn has<'s>(view: &View<'_, 's>, pod: &'s Pod, port: WorkloadPort) -> bool {
+pub(super) fn has<'s>(view: &View<'_, 's>, pod: &'s Pod, port: WorkloadPort) -> bool {
     let containers = || pod.containers.iter().flat_map(|container| &container.ports).any(|own| own.port == port);
     containers() || view.declares(pod, port) || dialled(view, pod, port)
 }
@@ -76,11 +76,11 @@ fn told<'s>(
             Mistaken::ForNothing => of_nothing.push((*port, port.to_string())),
         }
     }
-    let tell = |code, ports: &[(WorkloadPort, String)], title: String| {
+    let tell = |fault, ports: &[(WorkloadPort, String)], title: String| {
         let (first, _) = ports.first()?;
         let field = format!("spec.portLevelMtls[{first}]");
         let object = policy_ref(policy, view.plane.root(), field);
-        Some(Told { code, object, others: Vec::new(), title, about: About::Pods(pods.to_vec()) })
+        Some(Told { fault, object, others: Vec::new(), title, about: About::Pods(pods.to_vec()) })
     };
     let joined = |ports: &[(WorkloadPort, String)], with: &str| {
         ports.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>().join(with)
@@ -92,7 +92,7 @@ fn told<'s>(
         if one { "" } else { "s" },
         if one { "it" } else { "them" }
     );
-    [tell(Code::ServicePortInPortLevel, &of_services, services), tell(Code::PortOfNoWorkload, &of_nothing, nothing)]
+    [tell(Fault::ServicePortInPortLevel, &of_services, services), tell(Fault::PortOfNoWorkload, &of_nothing, nothing)]
         .into_iter()
         .flatten()
         .collect()

@@ -5,7 +5,7 @@
 
 use crate::intent::host;
 use crate::model::policy::DestinationRule;
-use crate::verdict::finding::Code;
+use crate::verdict::finding::Fault;
 use crate::verdict::policies::told::{About, Told};
 use crate::verdict::policies::view::{View, rule_ref};
 
@@ -14,7 +14,13 @@ pub(super) fn find<'s>(view: &View<'_, 's>, found: &mut Vec<Told<'s>>) {
         if let Some(why) = nothing(view, rule) {
             let object = rule_ref(rule, "spec.host");
             let title = format!("{} does nothing: {why}", object.short());
-            found.push(Told { code: Code::HostNamesNothing, object, others: Vec::new(), title, about: About::Nobody });
+            found.push(Told {
+                fault: Fault::HostNamesNothing,
+                object,
+                others: Vec::new(),
+                title,
+                about: About::Nobody,
+            });
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Istio: `pilot/pkg/config/kube/crdclient/client.go:inRevision`, `pilot/pkg/bootstrap/server.go` (`SetObjectFilter`).
 
 use crate::model::policy::{DestinationRule, PeerAuthentication};
-use crate::verdict::finding::Code;
+use crate::verdict::finding::Fault;
 use crate::verdict::policies::told::{About, Told};
 use crate::verdict::policies::view::{View, policy_ref, rule_ref};
 
@@ -19,7 +19,7 @@ pub(super) fn found<'s>(views: &[View<'_, 's>]) -> Vec<Told<'s>> {
 fn policy_told<'s>(policy: &'s PeerAuthentication, why: &str, view: &View<'_, 's>) -> Told<'s> {
     let object = policy_ref(policy, view.plane.root(), "spec");
     Told {
-        code: Code::PolicyIgnored,
+        fault: Fault::PolicyIgnored,
         title: format!("{} is ignored: {why}", object.short()),
         about: match (policy.selector.is_empty(), policy.meta.namespace == view.plane.root()) {
             (true, true) => About::Mesh,
@@ -34,5 +34,5 @@ fn policy_told<'s>(policy: &'s PeerAuthentication, why: &str, view: &View<'_, 's
 fn rule_told<'s>(rule: &'s DestinationRule, why: &str) -> Told<'s> {
     let object = rule_ref(rule, "spec");
     let title = format!("{} is ignored: {why}", object.short());
-    Told { code: Code::PolicyIgnored, title, about: About::Nobody, object, others: Vec::new() }
+    Told { fault: Fault::PolicyIgnored, title, about: About::Nobody, object, others: Vec::new() }
 }
