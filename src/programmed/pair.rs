@@ -63,14 +63,21 @@ pub(crate) fn told(proxies: &Proxies, client: &ClientRef, server: &ServerRef, in
         (Reading::Seen(told), ProxyKind::None)
             if told.evidence.is_empty() && !any_accepts(&endpoints, &intent.endpoints) =>
         {
-            // Two ends without a proxy: there is no second witness.
-            drop(told);
-            Reading::Unseen(Unseen::NoProxy)
+            Reading::Unseen(no_server(&endpoints))
         }
         (reading, _) => reading,
     };
     let outcome = if matches!(client, Reading::Unseen(_)) { UNREAD } else { outcome };
     Programmed { client, endpoints, outcome, troubles: found, read_at }
+}
+
+/// Why no server's proxy speaks, where the client has none: two ends without a proxy have no second witness.
+fn no_server(endpoints: &[EndpointTold]) -> Unseen {
+    let why = |told: &EndpointTold| match &told.accepts {
+        Reading::Unseen(why) if *why != Unseen::NoProxy => Some(why.clone()),
+        Reading::Unseen(_) | Reading::Seen(_) => None,
+    };
+    endpoints.iter().find_map(why).unwrap_or(Unseen::NoProxy)
 }
 
 fn any_accepts(endpoints: &[EndpointTold], wanted: &[Endpoint]) -> bool {
