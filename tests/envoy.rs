@@ -7,9 +7,11 @@
 use std::path::PathBuf;
 
 use futures_util::StreamExt as _;
+use kubectl_mtls::model::mesh::IstioVersion;
 
 use crate::envoy::side::Side;
 use crate::scenario::file::{self, Scenario};
+use crate::scenario::row::Verdict;
 
 mod known;
 mod processes;
@@ -40,7 +42,14 @@ pub(crate) fn version() -> (u32, u32) {
 async fn every_scenario_fares_alike_on_both_proxies() {
     let version = version();
     let scenarios = file::all().unwrap();
-    let acted: Vec<&Scenario> = scenarios.iter().filter(|scenario| scenario.not_in_lab.is_none()).collect();
+    // Which endpoint of several is taken is left to chance: where they differ, so do two runs of one proxy.
+    let chance =
+        |scenario: &&Scenario| scenario.rows_at(IstioVersion::NEWEST).iter().any(|row| row.verdict == Verdict::Mixed);
+    let in_lab = scenarios.iter().filter(|scenario| scenario.not_in_lab.is_none());
+    let (left_out, acted): (Vec<&Scenario>, Vec<&Scenario>) = in_lab.partition(chance);
+    for scenario in left_out {
+        eprintln!("{}: left out, an endpoint is taken by chance", scenario.id);
+    }
     let run = |scenario| async move {
         let (reference, envoy) = futures_util::future::join(
             Box::pin(Side::act(scenario, None)),
