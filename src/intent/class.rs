@@ -7,7 +7,7 @@ use crate::intent::capture::is_proxy_user;
 use crate::intent::client::selecting_keys;
 use crate::intent::mesh::{Mesh, address};
 use crate::intent::pair::Question;
-use crate::intent::registry::Svc;
+use crate::intent::registry::{Discovery, Svc};
 use crate::model::pair::PairIntent;
 use crate::model::port::ServicePort;
 use crate::model::snapshot::Snapshot;
@@ -18,6 +18,10 @@ use crate::model::workload::{Capture, Pod, ProxyKind};
 pub(crate) struct Classes<'s> {
     /// Labels that some object selects clients by.
     keys: Vec<&'s str>,
+    /// Whether rules exist that another service's cluster could have, and not the one that is dialled.
+    rules: bool,
+    /// Whether a ServiceEntry claims addresses that a Service may have too.
+    claims: bool,
     answers: Mutex<HashMap<Key<'s>, Arc<PairIntent>>>,
 }
 
@@ -41,7 +45,12 @@ const MOST: usize = 50_000;
 impl<'s> Classes<'s> {
     /// Nothing is known yet.
     pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
-        Self { keys: selecting_keys(snapshot).into_iter().collect(), answers: Mutex::default() }
+        Self {
+            keys: selecting_keys(snapshot).into_iter().collect(),
+            rules: !snapshot.destination_rules.is_empty() || !snapshot.virtual_services.is_empty(),
+            claims: snapshot.service_entries.iter().any(|entry| !entry.addresses.is_empty()),
+            answers: Mutex::default(),
+        }
     }
 
     /// The answer, shared by every client that gets the same.
@@ -64,6 +73,13 @@ impl<'s> Classes<'s> {
             answers.clear();
         }
         Arc::clone(answers.entry(key).or_insert(made))
+    }
+
+    /// Whether a call may be taken by the listener of another service, whose rules then count: one that is dialled by the
+    /// addresses of its pods, or by an address that a ServiceEntry claims as well.
+    fn may_leave_by_another(&self, svc: &Svc<'_>) -> bool {
+        let alone = svc.is_kubernetes() && svc.discovery == Discovery::Listed && !self.claims;
+        self.rules && !alone
     }
 
     /// The class of a question; `None` where the client is like no other: it serves the port itself, or
@@ -89,6 +105,7 @@ impl<'s> Classes<'s> {
         let told_apart = !mesh.snapshot.unseen.is_empty()
             || ruled(svc)
             || ruled(mesh.behind(svc))
+            || self.may_leave_by_another(mesh.behind(svc))
             || client.meta.label("topology.istio.io/network").is_some();
         Some(Key {
             svc: address(svc.as_ref()),
