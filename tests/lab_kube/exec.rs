@@ -25,6 +25,8 @@ use tokio_tungstenite::tungstenite::Message;
 use super::{lab_with, make_namespace, refused, with_namespace};
 
 const SOON: Duration = Duration::from_secs(5);
+/// Within which a command's output arrives whole, 64 MiB of it on a busy machine too.
+const WHOLE: Duration = Duration::from_secs(60);
 
 /// A container that knows a few commands.
 #[derive(Debug)]
@@ -146,7 +148,7 @@ async fn run(client: &Client, command: &[&str], stdin: Option<&[u8]>) -> Seen {
         }
         seen
     };
-    timeout(SOON, async { tokio::join!(typing, reading).1 }).await.unwrap()
+    timeout(WHOLE, async { tokio::join!(typing, reading).1 }).await.unwrap()
 }
 
 pub(super) async fn make_pod(client: &Client) {
