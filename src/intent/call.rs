@@ -9,10 +9,9 @@ use crate::intent::mesh::Mesh;
 use crate::intent::outbound::{Hosts, Routed, Spot};
 use crate::intent::plane::ControlPlane;
 use crate::intent::registry::{Discovery, Svc, SvcPort};
-use crate::intent::upstream_tls::is_http2;
 use crate::intent::via::Via;
 use crate::intent::visibility::Scope;
-use crate::model::filter_chain::{Connection, Presents};
+use crate::model::filter_chain::Connection;
 use crate::model::meta::selects;
 use crate::model::pair::Route;
 use crate::model::port::{Payload, ServicePort, WorkloadPort};
@@ -185,12 +184,7 @@ impl<'s> Caller<'_, 's> {
             let outcome = Outcome { wire: Wire::Depends, why: Why::OutsideTheMesh };
             return Call::made(Some(route), codec, Vec::new(), outcome);
         }
-        let alpn = if is_http2(self.port.protocol) { "h2c" } else { "http/1.1" };
-        let connection = Connection {
-            presents: Presents::Plaintext,
-            alpn: if self.payload == Payload::Http { vec![alpn] } else { Vec::new() },
-            payload: self.payload,
-        };
+        let connection = Connection::opened(Sends::Plaintext, self.payload, self.port.protocol, None, false);
         let ends = self
             .ready(target, self.port.port)
             .filter(|endpoint| only.is_none_or(|spot| Spot::of_endpoint(endpoint) == *spot))

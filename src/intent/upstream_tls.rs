@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use crate::intent::cluster::Wanted;
 use crate::intent::plane::ControlPlane;
 use crate::model::identity::SpiffeId;
-use crate::model::port::Protocol;
 use crate::model::tls::{ClientCertificate, ClientTlsMode, ClientTlsSettings, ServerValidation, UpstreamTls};
 use crate::model::workload::ProxyKind;
 
@@ -20,7 +19,7 @@ pub(crate) fn istio_mutual(
     let own_sni = said.and_then(|tls| tls.sni.clone()).filter(|sni| !sni.is_empty());
     let own_names = said.and_then(|tls| tls.subject_alt_names.clone()).filter(|names| !names.is_empty());
     let mut alpn = vec!["istio-peer-exchange".to_owned(), "istio".to_owned()];
-    if is_http2(wanted.port.protocol) {
+    if wanted.port.protocol.is_http2() {
         alpn.push("h2".to_owned());
     }
     UpstreamTls {
@@ -51,7 +50,7 @@ pub(crate) fn by_files(
     Some(UpstreamTls {
         sni,
         subject_alt_names,
-        alpn: if is_http2(wanted.port.protocol) { vec!["h2".to_owned()] } else { Vec::new() },
+        alpn: if wanted.port.protocol.is_http2() { vec!["h2".to_owned()] } else { Vec::new() },
         certificate: ClientCertificate::Files { certificate: files.certificate.clone(), key: files.key.clone() },
         validation: files.root.clone().map_or_else(unverified, ServerValidation::File),
         alpn_override: !plane.rules.own_tls_keeps_alpn,
@@ -99,7 +98,7 @@ pub(crate) fn own(
             | ServerValidation::File(_)
             | ServerValidation::Secret(_) => own_names.unwrap_or_else(entry_names),
         },
-        alpn: if is_http2(wanted.port.protocol) { vec!["h2".to_owned()] } else { Vec::new() },
+        alpn: if wanted.port.protocol.is_http2() { vec!["h2".to_owned()] } else { Vec::new() },
         certificate,
         validation,
         alpn_override: !plane.rules.own_tls_keeps_alpn,
@@ -141,23 +140,6 @@ fn service_accounts(plane: &ControlPlane<'_>, wanted: Wanted<'_, '_>) -> Vec<Str
         expanded.extend(config.trust_domain_aliases.iter().map(in_alias));
     }
     expanded.into_iter().collect()
-}
-
-/// Istio: `pkg/config/protocol/instance.go:IsHTTP2`.
-pub(crate) fn is_http2(protocol: Protocol) -> bool {
-    match protocol {
-        Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb => true,
-        Protocol::Http
-        | Protocol::HttpProxy
-        | Protocol::Tcp
-        | Protocol::Tls
-        | Protocol::Https
-        | Protocol::Mongo
-        | Protocol::Redis
-        | Protocol::Mysql
-        | Protocol::Auto
-        | Protocol::Udp => false,
-    }
 }
 
 fn filled(text: Option<&String>) -> Option<String> {

@@ -4,8 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::port::{Payload, WorkloadPort};
-use crate::model::wire::{Arrival, Handling, Why};
+use crate::model::port::{Payload, Protocol, WorkloadPort};
+use crate::model::tls::UpstreamTls;
+use crate::model::wire::{Arrival, Handling, Sends, Why};
 
 /// One filter chain, reduced to what decides mutual TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +155,43 @@ impl Connection<'static> {
             Arrival::Tls => (Presents::NoCertificate, vec!["http/1.1"], Payload::Http),
             Arrival::TlsNoAlpn => (Presents::NoCertificate, Vec::new(), Payload::Tcp),
             Arrival::TlsClientCert => (Presents::ForeignCertificate, vec!["http/1.1"], Payload::Http),
+        };
+        Self { presents, alpn, payload }
+    }
+}
+
+// === impl Connection ===
+
+impl<'a> Connection<'a> {
+    /// What a client's proxy opens for a request: the certificate that it shows, and the protocols that it offers.
+    ///
+    /// `tls` is the cluster's, `alpn_filter` whether the listener runs Istio's ALPN filter, which offers Istio's protocols for
+    /// HTTP where the cluster lets it.
+    #[must_use]
+    pub fn opened(
+        sends: Sends,
+        payload: Payload,
+        protocol: Protocol,
+        tls: Option<&'a UpstreamTls>,
+        alpn_filter: bool,
+    ) -> Self {
+        let http2 = protocol.is_http2();
+        let own: Vec<&str> = tls.map(|tls| tls.alpn.iter().map(String::as_str).collect()).unwrap_or_default();
+        let overridden = alpn_filter && tls.is_some_and(|tls| tls.alpn_override);
+        let istio = if http2 { ["istio-h2", "istio", "h2"] } else { ["istio-http/1.1", "istio", "http/1.1"] };
+        let alpn = match (sends, payload) {
+            (Sends::Plaintext, Payload::Http) => vec![if http2 { "h2c" } else { "http/1.1" }],
+            (Sends::Plaintext, Payload::Tcp) => Vec::new(),
+            (_, Payload::Http) if overridden => istio.to_vec(),
+            // Envoy's own default for an HTTP/1.1 pool.
+            (_, Payload::Http) if own.is_empty() => vec!["http/1.1"],
+            (_, Payload::Http | Payload::Tcp) => own,
+        };
+        let presents = match sends {
+            Sends::Plaintext => Presents::Plaintext,
+            Sends::MutualTls => Presents::MeshCertificate,
+            Sends::Tls => Presents::NoCertificate,
+            Sends::TlsClientCert => Presents::ForeignCertificate,
         };
         Self { presents, alpn, payload }
     }

@@ -90,6 +90,24 @@ impl Protocol {
         }
     }
 
+    /// Whether it is carried by HTTP/2. Istio: `pkg/config/protocol/instance.go:IsHTTP2`.
+    #[must_use]
+    pub fn is_http2(self) -> bool {
+        match self {
+            Self::Http2 | Self::Grpc | Self::GrpcWeb => true,
+            Self::Http
+            | Self::HttpProxy
+            | Self::Tcp
+            | Self::Tls
+            | Self::Https
+            | Self::Mongo
+            | Self::Redis
+            | Self::Mysql
+            | Self::Auto
+            | Self::Udp => false,
+        }
+    }
+
     /// The word of the report: `http`, `http2`, `grpc`, `tcp`, `tls` or `auto`.
     #[must_use]
     pub fn report_word(self) -> &'static str {

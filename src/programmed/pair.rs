@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::model::evidence::{Reading, Unseen};
-use crate::model::filter_chain::{Connection, Presents, meet};
+use crate::model::filter_chain::{Connection, meet};
 use crate::model::pair::{AcceptMode, ClientRef, Endpoint, OriginKind, OriginMode, PairIntent, Route, ServerRef};
 use crate::model::port::{Payload, PortClass, Protocol};
-use crate::model::tls::UpstreamTls;
 use crate::model::wire::{Outcome, Sends, Why, Wire};
 use crate::model::workload::ProxyKind;
 use crate::programmed::proxy::Proxy;
@@ -196,25 +195,7 @@ fn connection(told: &Originates, sends: Sends, protocol: Protocol) -> Connection
         PortClass::Tcp => Payload::Tcp,
         PortClass::Http | PortClass::Auto => Payload::Http,
     };
-    let http2 = matches!(protocol, Protocol::Http2 | Protocol::Grpc | Protocol::GrpcWeb);
-    let own: Vec<&str> = told.tls.iter().flat_map(|tls: &UpstreamTls| tls.alpn.iter().map(String::as_str)).collect();
-    let overridden = told.alpn_filter.unwrap_or(true) && told.tls.as_ref().is_some_and(|tls| tls.alpn_override);
-    let istio = if http2 { ["istio-h2", "istio", "h2"] } else { ["istio-http/1.1", "istio", "http/1.1"] };
-    let alpn = match (sends, payload) {
-        (Sends::Plaintext, Payload::Http) => vec![if http2 { "h2c" } else { "http/1.1" }],
-        (Sends::Plaintext, Payload::Tcp) => Vec::new(),
-        (_, Payload::Http) if overridden => istio.to_vec(),
-        // Envoy's own default for an HTTP/1.1 pool.
-        (_, Payload::Http) if own.is_empty() => vec!["http/1.1"],
-        (_, Payload::Http | Payload::Tcp) => own,
-    };
-    let presents = match sends {
-        Sends::Plaintext => Presents::Plaintext,
-        Sends::MutualTls => Presents::MeshCertificate,
-        Sends::Tls => Presents::NoCertificate,
-        Sends::TlsClientCert => Presents::ForeignCertificate,
-    };
-    Connection { presents, alpn, payload }
+    Connection::opened(sends, payload, protocol, told.tls.as_ref(), told.alpn_filter.unwrap_or(true))
 }
 
 /// One outcome over the endpoints that count; unknown as soon as one of them is.

@@ -26,7 +26,7 @@ use super::{lab_with, make_namespace, refused, with_namespace};
 
 const SOON: Duration = Duration::from_secs(5);
 /// Within which a command's output arrives whole, 64 MiB of it on a busy machine too.
-const WHOLE: Duration = Duration::from_secs(60);
+const WHOLE: Duration = Duration::from_mins(1);
 
 /// A container that knows a few commands.
 #[derive(Debug)]

@@ -5,10 +5,9 @@ use crate::intent::capture;
 use crate::intent::cluster::Cluster;
 use crate::intent::endpoint::ServiceEndpoint;
 use crate::intent::registry::SvcPort;
-use crate::intent::upstream_tls::is_http2;
-use crate::model::filter_chain::{Connection, Presents, meet};
+use crate::model::filter_chain::{Connection, meet};
 use crate::model::identity::SpiffeId;
-use crate::model::port::{Payload, WorkloadPort};
+use crate::model::port::WorkloadPort;
 use crate::model::wire::{Outcome, Sends, Why, Wire};
 use crate::model::workload::{Pod, ProxyKind};
 
@@ -17,26 +16,7 @@ use crate::model::workload::{Pod, ProxyKind};
 impl<'s> Caller<'_, 's> {
     /// How the connection looks to the server's listener.
     pub(super) fn connection<'c>(&self, cluster: &'c Cluster<'s>, port: &SvcPort, sends: Sends) -> Connection<'c> {
-        let http2 = is_http2(port.protocol);
-        let tls = cluster.tls();
-        let own: Vec<&str> = tls.map(|tls| tls.alpn.iter().map(String::as_str).collect()).unwrap_or_default();
-        let overridden = self.plane.profile.alpn_filter && tls.is_some_and(|tls| tls.alpn_override);
-        let istio = if http2 { ["istio-h2", "istio", "h2"] } else { ["istio-http/1.1", "istio", "http/1.1"] };
-        let alpn = match (sends, self.payload) {
-            (Sends::Plaintext, Payload::Http) => vec![if http2 { "h2c" } else { "http/1.1" }],
-            (Sends::Plaintext, Payload::Tcp) => Vec::new(),
-            (_, Payload::Http) if overridden => istio.to_vec(),
-            // Envoy's own default for an HTTP/1.1 pool.
-            (_, Payload::Http) if own.is_empty() => vec!["http/1.1"],
-            (_, Payload::Http | Payload::Tcp) => own,
-        };
-        let presents = match sends {
-            Sends::Plaintext => Presents::Plaintext,
-            Sends::MutualTls => Presents::MeshCertificate,
-            Sends::Tls => Presents::NoCertificate,
-            Sends::TlsClientCert => Presents::ForeignCertificate,
-        };
-        Connection { presents, alpn, payload: self.payload }
+        Connection::opened(sends, self.payload, port.protocol, cluster.tls(), self.plane.profile.alpn_filter)
     }
 
     /// What the endpoint makes of the connection: filter chain, then certificate, then codec, then identity, then port.
