@@ -6,8 +6,9 @@ use kubectl_mtls::cli::explain::code::page;
 use kubectl_mtls::verdict::finding::Code;
 
 /// Findings that no manifest shows: somebody has to send a request, or to ask a proxy.
-const SEEN_ONLY: [&str; 9] =
-    ["MTLS301", "MTLS302", "MTLS303", "MTLS304", "MTLS501", "MTLS502", "MTLS503", "MTLS504", "MTLS505"];
+const SEEN_ONLY: [&str; 5] = ["MTLS301", "MTLS502", "MTLS503", "MTLS504", "MTLS505"];
+/// Findings that the reference mesh shows when it is told to drift; what follows has names and times of that run.
+const DRIFTING: [&str; 4] = ["MTLS302", "MTLS303", "MTLS304", "MTLS501"];
 
 const SECTIONS: [&str; 5] =
     ["## What it means", "## Example", "## Why Istio does so", "## How to fix it", "## How it looks"];
@@ -75,6 +76,11 @@ fn every_example_produces_its_finding() {
         let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let found: Vec<String> =
             text(&output.stdout).lines().filter(|line| line.starts_with(code.code())).map(squeezed).collect();
+        if DRIFTING.contains(&code.code()) {
+            let begins = squeezed(expected);
+            assert!(found.iter().any(|line| line.starts_with(&begins)), "{}: {found:?}", code.code());
+            continue;
+        }
         assert_eq!(found, expected.lines().map(squeezed).collect::<Vec<_>>(), "{}", code.code());
     }
 }
