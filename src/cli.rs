@@ -11,6 +11,7 @@ pub mod check;
 pub mod cluster;
 pub mod complete;
 pub mod completion;
+pub mod drift;
 pub mod explain;
 pub mod lab;
 pub mod notice;

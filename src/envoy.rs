@@ -13,6 +13,7 @@ pub mod listener;
 pub mod listeners;
 pub mod lossy;
 pub mod metadata;
+pub mod prometheus;
 pub mod refusal;
 pub mod route;
 pub mod secret;

@@ -10,4 +10,5 @@ pub mod progress;
 pub mod proxies;
 pub mod replay;
 pub mod scope;
-mod suggest;
+pub mod suggest;
+pub mod traffic;

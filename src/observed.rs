@@ -1,5 +1,7 @@
 //! What went over the wire: curl's answers, read for what they prove and no more.
 
 pub mod causes;
+pub mod flags;
 pub mod probe;
 pub mod signature;
+pub mod traffic;

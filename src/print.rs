@@ -14,6 +14,7 @@ pub mod jsonpath;
 pub mod narrative;
 mod rows;
 mod table;
+mod traffic;
 
 /// What `-o` asks for.
 #[derive(Debug, Clone, PartialEq, Default)]

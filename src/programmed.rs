@@ -4,7 +4,7 @@
 //! the server side accepts, [`pair`] what follows. What is not understood is said, never guessed.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::model::evidence::{Reading, Unseen};
@@ -23,6 +23,7 @@ pub mod proxy;
 mod sds;
 pub mod told;
 pub mod troubles;
+mod wanted;
 
 /// Every proxy that was asked, or why it was not.
 #[derive(Debug, Clone, Default)]
@@ -35,16 +36,35 @@ pub struct Proxies {
 impl Proxies {
     /// Takes the answers of one proxy, for its pod and those it stands for.
     pub fn read(&mut self, answers: &ProxyAnswers, wanted: &Wanted) {
-        let proxy = Arc::new(Proxy::read(answers, wanted));
+        let mut proxy = Proxy::read(answers, wanted);
+        let beyond = leads::beyond(&proxy, wanted);
+        if !beyond.is_empty() {
+            proxy = Proxy::read(answers, &wanted.and(beyond));
+        }
+        let proxy = Arc::new(proxy);
         for pod in std::iter::once(&answers.pod).chain(&answers.stands_for) {
             self.insert(&answers.namespace, pod, Reading::Seen(Arc::clone(&proxy)));
         }
     }
 
-    /// Takes a whole dump as it comes, without keeping it.
-    pub fn read_stream(&mut self, namespace: &str, pod: &str, dump: impl Read, wanted: &Wanted) {
-        let proxy = Proxy::stream(namespace, pod, dump, wanted);
+    /// Takes a whole dump as it comes, without keeping it; a second time where its routes lead to hosts that nobody asked for.
+    ///
+    /// # Errors
+    /// Those of opening it.
+    pub fn read_stream<R: Read>(
+        &mut self,
+        namespace: &str,
+        pod: &str,
+        open: impl Fn() -> io::Result<R>,
+        wanted: &Wanted,
+    ) -> io::Result<()> {
+        let mut proxy = Proxy::stream(namespace, pod, open()?, wanted);
+        let beyond = leads::beyond(&proxy, wanted);
+        if !beyond.is_empty() {
+            proxy = Proxy::stream(namespace, pod, open()?, &wanted.and(beyond));
+        }
         self.insert(namespace, pod, Reading::Seen(Arc::new(proxy)));
+        Ok(())
     }
 
     /// A proxy that could not be asked.

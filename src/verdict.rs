@@ -1,6 +1,7 @@
 //! The join: three witnesses to one verdict, its findings, and the report that every printer works from.
 
 pub mod assemble;
+pub mod causes;
 pub mod finding;
 mod gaps;
 pub mod join;

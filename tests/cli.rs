@@ -412,7 +412,7 @@ fn explain_names_every_layer_and_what_has_to_change() {
         .end()
         .status(0)
         .stdout(&[
-            "sleep.foo -> httpbin.bar:8000 (http, container port 80): CONFLICT, 503. TLS policy",
+            "sleep.foo -> httpbin.bar:8000 (http, container port 80): CONFLICT, 503 UC. TLS policy; the application is never reached.",
             "dr/httpbin.bar",
             "spec.trafficPolicy.tls.mode: DISABLE",
             "pa/httpbin.bar",

@@ -16,6 +16,7 @@ use crate::scenario::row::Verdict;
 mod known;
 mod processes;
 mod side;
+mod traffic;
 
 /// Scenarios at a time: two labs and four Envoys each.
 const AT_ONCE: usize = 1;

@@ -23,4 +23,5 @@ mod readme;
 mod scenario;
 mod scenarios;
 mod signature;
+mod traffic;
 mod xfcc;

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 mod gate;
 mod queries;
+mod wire;
 
 const SOON: Duration = Duration::from_secs(10);
 

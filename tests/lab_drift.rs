@@ -114,3 +114,74 @@ fn a_dump_of_nobody_is_a_failed_look_and_a_missing_one_is_three() {
     assert!(told.starts_with("error: cannot read `no-such-file.json`: "), "{told}");
     assert_eq!(output.status.code(), Some(3));
 }
+
+#[test]
+fn a_refusal_names_the_causes_that_the_proxies_leave_and_the_flag_that_envoy_gave_it() {
+    let observed = |report: &Value, id: &str| pair(report, id)["observed"].clone();
+    let (known, _) = report(&["--standalone"]);
+    let conflict = observed(&known, "foo/sleep->bar/httpbin:8000");
+    assert_eq!(conflict["causes"], serde_json::json!(["plaintext-to-mutual-tls"]));
+    assert_eq!(conflict["flags"], serde_json::json!(["UC"]));
+    let bare = observed(&known, "legacy/sleep->foo/httpbin:8000");
+    assert_eq!((&bare["causes"], &bare["flags"]), (&serde_json::json!(["plaintext-to-mutual-tls"]), &Value::Null));
+    let well = observed(&known, "foo/sleep->foo/httpbin:8000");
+    assert_eq!(well["causes"], serde_json::json!(["application-answered"]));
+
+    // A reset alone is ambiguous, whatever policy says.
+    let (alone, _) = report(&["--standalone", "--no-proxy"]);
+    let causes = observed(&alone, "foo/sleep->bar/httpbin:8000")["causes"].clone();
+    let causes: Vec<&str> = causes.as_array().unwrap().iter().map(|cause| cause.as_str().unwrap()).collect();
+    assert!(causes.len() > 2 && causes.contains(&"application-closed"), "{causes:?}");
+}
+
+#[test]
+fn an_explanation_says_what_the_wire_means_and_what_it_is_not() {
+    let said = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"))
+            .args([
+                "explain",
+                "httpbin.bar:8000",
+                "--standalone",
+                "-f",
+                "tests/cli/policies.yaml",
+                "--from",
+                "sleep.foo",
+            ])
+            .args(args)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = said(&[]);
+    assert!(text.contains("CONFLICT, 503 UC. TLS policy; the application is never reached.\n"), "{text}");
+    assert!(text.contains("\n           cause: plaintext where only mutual TLS is accepted\n"), "{text}");
+    assert!(text.contains("application (every cause that is left lies before it)"), "{text}");
+    let text = said(&["--no-proxy"]);
+    assert!(text.contains("\n           cause, one of: the application closed the connection; "), "{text}");
+    assert!(!text.contains("application (every"), "{text}");
+}
+
+#[test]
+fn a_drift_that_no_proxy_can_follow_is_refused_with_a_name_that_comes_near() {
+    let refused = |command: &[&str], drift: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"))
+            .args(command)
+            .args(["--drift", drift])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{drift}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let check = ["check", "--standalone"];
+    assert_eq!(
+        refused(&check, "server=httpbi.bar"),
+        "error: --drift server=httpbi.bar: there is no workload `httpbi.bar`\nhint: did you mean `httpbin.bar`?\n"
+    );
+    let bare = refused(&check, "bypass=httpbin.legacy");
+    assert!(bare.contains("httpbin.legacy has no sidecar that could depart from policy\nhint: "), "{bare}");
+    let held = refused(&["lab", "--seconds", "1"], "client=nobody.nowhere");
+    let all = "hint: workloads with a sidecar: httpbin.bar, httpbin.foo, sleep.bar, sleep.foo\n";
+    assert!(held.ends_with(&format!("there is no workload `nobody.nowhere`\n{all}")), "{held}");
+}

@@ -7,6 +7,10 @@
     reason = "a recording that cannot be read is a failed test"
 )]
 
+mod ages;
 mod bad_input;
 mod cluster;
 mod kinds;
+mod old;
+mod shapes;
+mod wanted;

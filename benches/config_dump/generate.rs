@@ -190,3 +190,12 @@ fn route(number: usize) -> Value {
     json!({ "version_info": "2026-11-20T10:11:12Z/4242", "route_config": { "@type": format!("{TYPE}config.route.v3.RouteConfiguration"),
         "name": (8000 + number).to_string(), "virtual_hosts": hosts, "validate_clusters": false }, "last_updated": WHEN })
 }
+
+/// Bytes of what a proxy answers about one service: its cluster and its endpoints, as `/config_dump` prints them.
+pub(crate) fn one_service(number: usize) -> usize {
+    let pretty = |element: &Value| {
+        let mut text = Vec::new();
+        value(&mut text, element).map_or(0, |()| text.len())
+    };
+    pretty(&cluster(number)) + pretty(&endpoints(number))
+}

@@ -1,6 +1,7 @@
 //! What the evidence at hand rules out, each with the evidence: never more than it proves.
 
 use crate::model::wire::Wire;
+use crate::observed::causes::Cause;
 use crate::verdict::report::told::ProgrammedView;
 use crate::verdict::report::{ObservedView, Pair, PeerView, RuledOut, SeenView};
 
@@ -18,16 +19,20 @@ pub fn of(pair: &Pair) -> Vec<RuledOut> {
     }
     let ObservedView::Seen(seen) = &pair.observed else { return found };
     let reached = matches!(seen.answered_by, "application");
-    let refused_by_proxies = seen.wire == Wire::Refused && seen.answered_by == "client-proxy";
-    if refused_by_proxies {
-        out("application", "the client's own sidecar made the answer");
+    let failed = fails(seen);
+    let none = |is: fn(&Cause) -> bool| failed && !seen.causes.is_empty() && !seen.causes.iter().any(is);
+    if none(|cause| cause.is_tls()) {
+        out("TLS", &clears_tls(seen));
+    }
+    if none(|cause| cause.is_application()) && seen.wire == Wire::Refused {
+        out("application", "every cause that is left lies before it");
     }
     // An HTTP filter that denies answers 403 over a connection that stands (`envoy.filters.http.rbac`).
     if pair.server.protocol != "tcp" && pair.server.protocol != "tls" && seen.http != "000" && seen.http != "403" {
         let because = format!("it would have answered 403, not {}", seen.http);
         out("AuthorizationPolicy", &because);
     }
-    if sends_plaintext(pair) && seen.wire == Wire::Refused && seen.wire == pair.intent.wire && is_closed(seen) {
+    if none(|cause| cause.is_certificate()) && sends_plaintext(pair) && is_closed(seen) {
         out("certificates", "plaintext is sent, so there is no handshake");
     }
     if let PeerView::Seen { uri, .. } = &seen.peer {
@@ -37,6 +42,19 @@ pub fn of(pair: &Pair) -> Vec<RuledOut> {
         out("network", "the application answered");
     }
     found
+}
+
+/// Whether the request came to nothing, or to an error.
+fn fails(seen: &SeenView) -> bool {
+    seen.http == "000" || seen.http.starts_with(['4', '5'])
+}
+
+/// What tells that TLS is not to blame.
+fn clears_tls(seen: &SeenView) -> String {
+    let stands = matches!(seen.answered_by, "server-proxy" | "server-side" | "application");
+    let causes: Vec<&str> = seen.causes.iter().map(|cause| cause.words()).collect();
+    let stands = if stands { "the answer came over a connection that stands: " } else { "" };
+    format!("{stands}{}", causes.join(", or "))
 }
 
 /// Whether every endpoint is sent plaintext, by what policy says.

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use crate::cli::drift::Idle;
 use crate::decode::{Loaded, Problem, ProblemSeverity};
+use crate::exit::Exit;
 use crate::gather::bundle::BundleError;
 use crate::gather::check::{Checked, Place, place};
 use crate::model::meta::Origin;
@@ -42,6 +44,9 @@ pub enum NoAnswer {
     /// The bundle cannot be read or written.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// A drift that changes nothing.
+    #[error(transparent)]
+    Drift(#[from] Idle),
     /// The lab did not start.
     #[error("the reference mesh could not be started: {0}")]
     Lab(String),
@@ -68,12 +73,22 @@ impl Manifests {
 impl NoAnswer {
     /// What to do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Connect(_) => Some("name one with --kubeconfig and --context, or try --standalone"),
             Self::Look(_) => Some("`kubectl get namespaces` must work with the same context; or try --standalone"),
             Self::Bundle(error) => error.hint(),
+            Self::Drift(idle) => idle.hint.as_deref(),
             Self::Lab(_) => None,
+        }
+    }
+
+    /// The exit status that says what kind of failure it is.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Drift(_) => Exit::Usage,
+            Self::Connect(_) | Self::Look(_) | Self::Bundle(_) | Self::Lab(_) => Exit::CouldNotWork,
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use kube::config::Kubeconfig;
 
 use crate::cli::source::ManifestArgs;
-use crate::cli::{Streams, notice, standalone};
+use crate::cli::{Streams, drift, notice, standalone};
 use crate::exit::Exit;
 use crate::lab::drift::Drift;
 use crate::lab::envoy::find::ProxyChoice;
@@ -68,6 +68,10 @@ async fn hold(args: &LabArgs, streams: &mut Streams<'_>) -> Result<Exit, String>
     let parsed = Kubeconfig::from_yaml(&kubeconfig).map_err(|e| e.to_string())?;
     let cluster = Cluster::from_kubeconfig(parsed, &ClusterRequest::default()).await.map_err(|e| e.to_string())?;
     let refused = standalone::apply(&cluster, &given, streams).await.map_err(|e| e.to_string())?;
+    if let Err(idle) = drift::refuse_idle(&lab, &args.drift) {
+        notice::error(streams, &idle.to_string(), idle.hint.as_deref());
+        return Ok(Exit::Usage);
+    }
     if !args.drift.is_empty() {
         lab.let_time_pass();
     }

@@ -1,5 +1,7 @@
 //! Which proxies are asked what they were told.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use crate::gather::scope::ProxyLooks;
@@ -19,6 +21,25 @@ pub struct ProxyArgs {
     /// Ask for whole dumps instead of the parts that matter: megabytes from each proxy
     #[arg(long, help_heading = "Proxies")]
     full_dump: bool,
+    /// Watch the servers' traffic for so long, by their proxies' counters: 30s, 2m; after the requests of this command
+    #[arg(long, value_name = "TIME", value_parser = window, help_heading = "Proxies", conflicts_with = "no_proxy")]
+    traffic: Option<Duration>,
+}
+
+/// Nobody waits longer at a terminal.
+const LONGEST: u64 = 3600;
+
+/// `30s`, `2m`; a bare number counts seconds.
+fn window(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix('m') {
+        Some(minutes) => (minutes, 60),
+        None => (text.strip_suffix('s').unwrap_or(text), 1),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    match seconds {
+        Some(seconds @ 1..=LONGEST) => Ok(Duration::from_secs(seconds)),
+        _ => Err("write seconds or minutes, up to an hour: 30s, 2m".to_owned()),
+    }
 }
 
 /// Enough for every mesh that is looked at as a whole by hand, little enough for a control plane's neighbours.
@@ -34,7 +55,8 @@ impl ProxyArgs {
             all_pods: self.all_pods,
             most: if self.no_proxy { 0 } else { self.max_proxies.unwrap_or(MOST) },
             whole: self.full_dump,
-            requested: self.all_pods || self.max_proxies.is_some() || self.full_dump,
+            requested: self.all_pods || self.max_proxies.is_some() || self.full_dump || self.traffic.is_some(),
+            traffic: self.traffic,
         }
     }
 }

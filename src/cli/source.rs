@@ -88,7 +88,7 @@ impl SourceArgs {
     /// # Errors
     /// The exit status, once the reason has been said.
     pub fn answer(&self, scope: &Scope, streams: &mut Streams<'_>) -> Result<Answer, Exit> {
-        self.refuse_contradictions(streams)?;
+        self.refuse_contradictions(scope, streams)?;
         let given = self.manifests.read(streams);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| {
@@ -108,7 +108,7 @@ impl SourceArgs {
             Ok(answer) => Ok(Answer { refused: answer.refused || given.refused(), ..answer }),
             Err(failure) => {
                 notice::error(streams, &failure.to_string(), failure.hint());
-                Err(Exit::CouldNotWork)
+                Err(failure.exit())
             }
         }
     }
@@ -147,7 +147,11 @@ impl SourceArgs {
         Ok(answer)
     }
 
-    fn refuse_contradictions(&self, streams: &mut Streams<'_>) -> Result<(), Exit> {
+    fn refuse_contradictions(&self, scope: &Scope, streams: &mut Streams<'_>) -> Result<(), Exit> {
+        if scope.proxies.traffic.is_some() && !self.is_cluster() && !self.standalone {
+            notice::error(streams, "--traffic watches a mesh that runs; files and bundles do not", None);
+            return Err(Exit::Usage);
+        }
         if let Some(version) = self.istio_version
             && !(IstioVersion::OLDEST..=IstioVersion::NEWEST).contains(&version)
         {

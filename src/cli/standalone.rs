@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::config::Kubeconfig;
 
 use crate::cli::answer::{Answer, Manifests, NoAnswer};
-use crate::cli::{Streams, notice};
+use crate::cli::{Streams, drift, notice};
 use crate::decode::{self, Assume};
 use crate::gather::check::{self, Known};
 use crate::gather::progress::Progress;
@@ -53,6 +53,7 @@ pub async fn check(
     let kubeconfig = Kubeconfig::from_yaml(&lab.kubeconfig()).map_err(|e| failed(&e))?;
     let cluster = Cluster::from_kubeconfig(kubeconfig, &ClusterRequest::default()).await?;
     let refused = apply(&cluster, given, streams).await?;
+    drift::refuse_idle(&lab, mesh.drifts)?;
     if drifting {
         lab.let_time_pass();
     }

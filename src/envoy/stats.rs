@@ -44,6 +44,11 @@ impl Stats {
         self.0.get(name).copied()
     }
 
+    /// Every counter and gauge, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
     /// The sum of the counters that begin and end so.
     #[must_use]
     pub fn sum(&self, prefix: &str, suffix: &str) -> Option<u64> {

@@ -14,6 +14,7 @@ use crate::model::evidence::{FailedLook, Reading, Transfer, Unseen};
 use crate::model::pair::ServerRef;
 use crate::model::proxy_answers::{AdminEndpoint, Answer, ProxyAnswers};
 use crate::model::snapshot::Snapshot;
+use crate::verdict::report::traffic::Watched;
 
 mod dump;
 mod transcript;
@@ -26,6 +27,8 @@ const HEAD: &str = "bundle.json";
 const SNAPSHOT: &str = "snapshot.json";
 const PROBES: &str = "probes.json";
 const PROXIES: &str = "proxies.json";
+/// Only where somebody waited for it.
+const TRAFFIC: &str = "traffic.json";
 
 /// Everything that was read.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +41,8 @@ pub struct Record {
     pub probes: Vec<Probed>,
     /// What proxies told.
     pub proxies: Looked,
+    /// What the servers' counters did: numbers and names, all of which the report shows.
+    pub traffic: Vec<Watched>,
 }
 
 /// The first file of a bundle.
@@ -178,6 +183,9 @@ impl Record {
         write(directory, SNAPSHOT, &self.snapshot)?;
         write(directory, PROBES, &probes)?;
         write(directory, PROXIES, &told)?;
+        if !self.traffic.is_empty() {
+            write(directory, TRAFFIC, &self.traffic)?;
+        }
         // Last, so that a bundle that has it is whole.
         write(directory, HEAD, &self.head)
     }
@@ -202,7 +210,8 @@ impl Record {
                 None => proxies.answers.push(told.answers()),
             }
         }
-        Ok(Self { snapshot: read(directory, SNAPSHOT)?, probes: read(directory, PROBES)?, head, proxies })
+        let traffic = if directory.join(TRAFFIC).exists() { read(directory, TRAFFIC)? } else { Vec::new() };
+        Ok(Self { snapshot: read(directory, SNAPSHOT)?, probes: read(directory, PROBES)?, head, proxies, traffic })
     }
 
     fn unseen(&self) -> impl Iterator<Item = Told> {

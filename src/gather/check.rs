@@ -11,12 +11,15 @@ use crate::gather::mesh::{self, Look};
 use crate::gather::progress::Progress;
 use crate::gather::proxies::sample::Sample;
 use crate::gather::scope::{Probes, Scope, Unmatched};
+use crate::gather::traffic::{self, Traffic};
 use crate::gather::{probe, proxies};
 use crate::intent::Mesh;
 use crate::model::evidence::{FailedLook, Reading, Transfer, Unseen};
 use crate::model::meta::Origin;
 use crate::model::pair::{AcceptMode, PairIntent};
 use crate::model::workload::ProxyKind;
+use crate::observed::causes::{self, Heard};
+use crate::observed::flags;
 use crate::observed::probe::Patience;
 use crate::observed::signature::{Conclusion, Ends};
 use crate::programmed::Proxies;
@@ -25,6 +28,7 @@ use crate::source::failure::Failure;
 use crate::verdict::assemble;
 use crate::verdict::join::Seen;
 use crate::verdict::report::Report;
+use crate::verdict::report::traffic::Watched;
 
 /// What is known of the mesh beyond what it says itself.
 #[derive(Debug, Clone, Default)]
@@ -100,27 +104,35 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
         probe::run(cluster, &plans, Patience::default()),
         proxies::run(cluster, &sample, &snapshot, scope.proxies, progress),
     );
+    let traffic = match scope.proxies.traffic {
+        Some(window) => traffic::watch(cluster, &sample, window, progress).await,
+        None => Traffic::default(),
+    };
     // Proxies are asked wherever the rights allow it; only who asked by a flag is owed the answer.
-    let failed_looks = !answers.failed.is_empty() || scope.proxies.requested && !looked.failed.is_empty();
+    let failed_looks = !answers.failed.is_empty()
+        || scope.proxies.requested && !looked.failed.is_empty()
+        || !traffic.failed.is_empty();
     let probes = if known.keep { chosen.probed(&answers.by_call) } else { Vec::new() };
     for (call, reading) in answers.by_call {
         if let (Some(slot), Some(intent)) = (observed.get_mut(call), intents.get(call)) {
             *slot = concluded(reading, &chosen, call, intent);
         }
     }
-    let mut proxies = proxies::read(&looked);
-    dumps::take(&mut proxies, &snapshot, &known.dumps, &mut failed);
+    let mut proxies = proxies::read(&looked, &chosen.wanted());
+    dumps::take(&mut proxies, &snapshot, &known.dumps, &chosen.wanted(), &mut failed);
     failed.extend(answers.failed);
     failed.extend(looked.failed.iter().cloned());
+    failed.extend(traffic.failed);
     let counts = chosen.counts(&snapshot);
     let asked = if sample.questions.is_empty() { String::new() } else { asked(looked.answers.len()) };
     let looked_at = format!("context {}: {counts}, requests by {}{asked}", cluster.context, execs(answers.execs));
     let record = known.keep.then(|| {
         let head = Head { istio, failed_looks, failed: failed.clone(), ..Head::new(&looked_at, &cluster.namespace) };
-        Box::new(Record { head, snapshot: snapshot.clone(), probes, proxies: looked })
+        Box::new(Record { head, snapshot: snapshot.clone(), probes, proxies: looked, traffic: traffic.watched.clone() })
     });
     let namespaces = chosen.namespaces(scope, &cluster.namespace);
     let mut report = assemble::report(&mesh, chosen.joined(intents, &proxies, &observed), failed, namespaces.as_ref());
+    report.traffic = traffic.watched.iter().map(Watched::view).collect();
     explain::add(&mut report, &mesh, scope.fixes);
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);
     Ok(Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio, failed_looks, record })
@@ -137,7 +149,7 @@ pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespa
     let looked_at = format!("manifests: {}", chosen.counts(&snapshot));
     let namespaces = chosen.namespaces(scope, default_namespace);
     let (mut proxies, mut failed) = (Proxies::default(), Vec::new());
-    dumps::take(&mut proxies, &snapshot, &known.dumps, &mut failed);
+    dumps::take(&mut proxies, &snapshot, &known.dumps, &chosen.wanted(), &mut failed);
     let failed_looks = !failed.is_empty();
     let mut report = assemble::report(&mesh, chosen.joined(intents, &proxies, &observed), failed, namespaces.as_ref());
     explain::add(&mut report, &mesh, scope.fixes);
@@ -211,6 +223,11 @@ pub(super) fn concluded(
         class: server.protocol.class(),
         echoes,
     };
-    let conclusion = Conclusion::of(&transfer, ends);
-    Reading::Seen(Seen { transfer, conclusion, requests: 1 })
+    Reading::Seen(Seen {
+        conclusion: Conclusion::of(&transfer, ends),
+        causes: causes::of(&transfer, ends, &Heard::default()),
+        flags: flags::implied(&transfer, ends),
+        transfer,
+        requests: 1,
+    })
 }

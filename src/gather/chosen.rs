@@ -16,6 +16,7 @@ use crate::model::service::Service;
 use crate::model::snapshot::Snapshot;
 use crate::model::workload::Pod;
 use crate::programmed::Proxies;
+use crate::programmed::proxy::Wanted;
 use crate::verdict::join::{self, Seen};
 use crate::verdict::report::Pair;
 
@@ -123,6 +124,11 @@ impl<'s> Chosen<'s> {
         intents: &'p [PairIntent],
     ) -> impl Iterator<Item = (&'s Pod, &'p ServerRef, &'p PairIntent)> {
         self.pairs().zip(intents).map(|((client, server), intent)| (client.pod, server, intent))
+    }
+
+    /// What of a proxy's answers is about the chosen servers.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted::services(self.servers.iter().map(|server| (server.host.clone(), server.port.0)))
     }
 
     /// `Istio 1.31, 3 clients, 3 service ports`.

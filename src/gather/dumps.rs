@@ -47,7 +47,7 @@ impl std::fmt::Display for Dump {
 }
 
 /// Takes each dump for all pods of its workload; one that fits nothing, or cannot be opened, is a failed look.
-pub fn take(proxies: &mut Proxies, snapshot: &Snapshot, dumps: &[Dump], failed: &mut Vec<FailedLook>) {
+pub fn take(proxies: &mut Proxies, snapshot: &Snapshot, dumps: &[Dump], wanted: &Wanted, failed: &mut Vec<FailedLook>) {
     for dump in dumps {
         let tried = format!("take `{}` for the proxy of {}.{}", dump.file.display(), dump.workload, dump.namespace);
         let mut pods = snapshot.pods.iter().filter(|pod| of(dump, pod));
@@ -56,12 +56,10 @@ pub fn take(proxies: &mut Proxies, snapshot: &Snapshot, dumps: &[Dump], failed: 
             failed.push(FailedLook { tried, why: "there is no such workload".to_owned(), next });
             continue;
         };
-        match File::open(&dump.file) {
-            Ok(file) => proxies.read_stream(first.namespace(), &first.meta.name, file, &Wanted::all()),
-            Err(error) => {
-                failed.push(FailedLook { tried, why: error.to_string(), next: None });
-                continue;
-            }
+        let open = || File::open(&dump.file);
+        if let Err(error) = proxies.read_stream(first.namespace(), &first.meta.name, open, wanted) {
+            failed.push(FailedLook { tried, why: error.to_string(), next: None });
+            continue;
         }
         for pod in pods {
             proxies.same_as(first.namespace(), &first.meta.name, &pod.meta.name);

@@ -15,6 +15,8 @@ use crate::programmed::proxy::Wanted;
 use crate::source::cluster::Cluster;
 use crate::source::envoy_admin::{At, Body, EnvoyAdmin, Patience, Unanswered};
 
+pub(super) use questions::encoded;
+
 pub mod questions;
 pub mod sample;
 
@@ -121,7 +123,7 @@ async fn ask(admin: &EnvoyAdmin<'_>, at: At<'_>, asked: Vec<Asked>) -> Result<Ve
     Ok(answers)
 }
 
-fn unseen(why: &Unanswered) -> Unseen {
+pub(super) fn unseen(why: &Unanswered) -> Unseen {
     match why {
         Unanswered::Forbidden(text) => Unseen::Forbidden(text.clone()),
         Unanswered::TimedOut(_) => Unseen::TimedOut(why.to_string()),
@@ -160,11 +162,13 @@ fn failed(mut refusals: Vec<(String, Unanswered)>) -> Vec<FailedLook> {
 
 /// Reads the answers; pods without any keep the reason.
 #[must_use]
-pub fn read(looked: &Looked) -> Proxies {
+pub fn read(looked: &Looked, wanted: &Wanted) -> Proxies {
+    let all = Wanted::all();
     let mut proxies = Proxies::default();
     for answers in &looked.answers {
-        // Queries asked for what is wanted; nothing in an answer is too much.
-        proxies.read(answers, &Wanted::all());
+        // Queries asked for what is wanted; only a whole dump has more.
+        let whole = answers.answers.iter().any(|answer| !answer.query.contains("resource="));
+        proxies.read(answers, if whole { wanted } else { &all });
     }
     for (namespace, pod, why) in &looked.unseen {
         proxies.unseen(namespace, pod, why.clone());

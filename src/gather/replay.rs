@@ -11,6 +11,7 @@ use crate::gather::scope::Scope;
 use crate::intent::Mesh;
 use crate::model::evidence::{Reading, Unseen};
 use crate::verdict::assemble;
+use crate::verdict::report::traffic::Watched;
 
 /// Answers from what was read before; `name` is said in the line that tells the source.
 #[must_use]
@@ -38,10 +39,11 @@ pub fn bundle(record: &Record, scope: &Scope, name: &str) -> Checked {
             None => {}
         }
     }
-    let proxies = proxies::read(&record.proxies);
+    let proxies = proxies::read(&record.proxies, &chosen.wanted());
     let namespaces = chosen.namespaces(scope, &head.namespace);
     let joined = chosen.joined(intents, &proxies, &observed);
     let mut report = assemble::report(&mesh, joined, head.failed.clone(), namespaces.as_ref());
+    report.traffic = record.traffic.iter().map(Watched::view).collect();
     explain::add(&mut report, &mesh, scope.fixes);
     Checked {
         report,

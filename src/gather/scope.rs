@@ -56,6 +56,8 @@ pub struct ProxyLooks {
     pub whole: bool,
     /// Somebody asked for it by a flag, so that a failure counts.
     pub requested: bool,
+    /// How long the servers' traffic is watched; `None` = not at all.
+    pub traffic: Option<std::time::Duration>,
 }
 
 /// A name that matches nothing.

@@ -69,8 +69,9 @@ fn missing(namespace: &str, namespaces: &BTreeSet<&str>) -> Option<String> {
     })
 }
 
-/// Names like a text, the most alike first.
-fn alike(text: &str, names: impl Iterator<Item = String>) -> Vec<String> {
+/// The name that is most like a text, where one is alike at all.
+#[must_use]
+pub fn alike(text: &str, names: impl Iterator<Item = String>) -> Vec<String> {
     let mut found: Vec<(f64, String)> = names
         .map(|name| (strsim::jaro_winkler(text, &name), name))
         .filter(|(likeness, _)| *likeness > LEAST_ALIKE)

@@ -70,6 +70,12 @@ impl Drift {
         self.kind == DriftKind::Rejected && self.concerns(pod)
     }
 
+    /// `httpbin.bar`; `None` where every workload is meant.
+    #[must_use]
+    pub fn workload(&self) -> Option<String> {
+        self.workload.as_ref().map(|(name, namespace)| format!("{name}.{namespace}"))
+    }
+
     fn concerns(&self, pod: &Pod) -> bool {
         let named = |(name, namespace): &(String, String)| pod.workload.name == *name && pod.namespace() == namespace;
         self.workload.as_ref().is_none_or(named)

@@ -17,11 +17,12 @@ use crate::lab::dataplane::Dataplane;
 use crate::lab::desired::{Application, PodId};
 use crate::lab::drift::{self, Drift};
 use crate::lab::kube_api::{ApiServer, ServerCertificate};
-use crate::lab::store::Store;
+use crate::lab::store::{Objects, Store};
 use crate::lab::world;
 use crate::model::mesh::IstioVersion;
 use crate::model::port::WorkloadPort;
-use crate::model::workload::Pod;
+use crate::model::snapshot::Snapshot;
+use crate::model::workload::{Pod, ProxyKind};
 
 /// A running reference mesh. Dropping it ends everything it started.
 #[derive(Debug)]
@@ -131,6 +132,16 @@ impl Lab {
         &self.dataplane
     }
 
+    /// The workloads as `name.namespace`, each with whether a sidecar stands before one of its pods.
+    #[must_use]
+    pub fn workloads(&self) -> BTreeMap<String, bool> {
+        let mut workloads = BTreeMap::new();
+        for pod in decoded(&self.store.snapshot_objects(), IstioVersion::NEWEST).pods {
+            *workloads.entry(pod.display_name()).or_default() |= pod.proxy == ProxyKind::Sidecar;
+        }
+        workloads
+    }
+
     /// Makes policies and pushes look two hours old, so that a drift is no push under way.
     pub fn let_time_pass(&self) {
         self.dataplane.let_time_pass();
@@ -186,10 +197,7 @@ async fn run(
     loop {
         changes.borrow_and_update();
         let state = store.snapshot_objects();
-        let objects: Vec<Loaded> =
-            state.objects.iter().map(|object| Loaded { object: (**object).clone(), origin: None }).collect();
-        let assume = Assume { istio_version: Some(version), ..Assume::default() };
-        let (snapshot, _) = decode::snapshot(&objects, &assume);
+        let snapshot = decoded(&state, version);
         let mut desired = control_plane::desired(&snapshot, &applications);
         if !drifts.is_empty() {
             let before = control_plane::desired(&drift::without_policies(&snapshot), &applications);
@@ -208,6 +216,12 @@ async fn run(
             return;
         }
     }
+}
+
+fn decoded(state: &Objects, version: IstioVersion) -> Snapshot {
+    let objects: Vec<Loaded> =
+        state.objects.iter().map(|object| Loaded { object: (**object).clone(), origin: None }).collect();
+    decode::snapshot(&objects, &Assume { istio_version: Some(version), ..Assume::default() }).0
 }
 
 /// What a pod's images do, on the ports their containers declare.

@@ -40,6 +40,8 @@ pub enum Unseen {
     Budget,
     /// There is no proxy that could be asked.
     NoProxy,
+    /// The proxy shows none of the counters that tell.
+    NoCounters,
 }
 
 /// One thing that could not be looked at, for the report.
@@ -90,6 +92,7 @@ impl Unseen {
             Self::NoEndpoints => "no-endpoints",
             Self::Budget => "budget",
             Self::NoProxy => "no-proxy",
+            Self::NoCounters => "no-counters",
         }
     }
 
@@ -105,7 +108,8 @@ impl Unseen {
             | Self::NotHttp
             | Self::NoEndpoints
             | Self::Budget
-            | Self::NoProxy => None,
+            | Self::NoProxy
+            | Self::NoCounters => None,
         }
     }
 }

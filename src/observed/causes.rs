@@ -9,56 +9,9 @@ use std::collections::BTreeSet;
 use crate::model::evidence::Transfer;
 use crate::observed::signature::{Answerer, Ends, answerer};
 
-/// Why a request failed, or that it did not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Cause {
-    /// The application answered: whatever its status, the connection is well.
-    ApplicationAnswered,
-    /// The application closed the connection, or crashed.
-    ApplicationClosed,
-    /// The application does not speak HTTP.
-    ApplicationNotHttp,
-    /// The application took too long.
-    ApplicationSlow,
-    /// An AuthorizationPolicy denied it.
-    AuthorizationDenied,
-    /// `REGISTRY_ONLY` and a destination nobody knows.
-    BlockedByOutboundPolicy,
-    /// TLS without a client certificate where one is demanded.
-    ClientCertificateMissing,
-    /// The server does not accept the client's certificate.
-    ClientCertificateRejected,
-    /// The client's proxy has no certificate.
-    ClientSecretMissing,
-    /// TLS that is not Istio's, where no chain takes it.
-    ForeignTls,
-    /// The name is not known.
-    NameNotResolved,
-    /// There is no endpoint, or none that is healthy.
-    NoEndpoint,
-    /// The client's proxy has no route.
-    NoRoute,
-    /// Nothing listens at the address.
-    NothingListens,
-    /// A circuit breaker.
-    Overflow,
-    /// Plaintext where only mutual TLS is accepted.
-    PlaintextToMutualTls,
-    /// Plaintext to an application that serves TLS itself.
-    PlaintextToTlsApplication,
-    /// The client does not accept the server's certificate.
-    ServerCertificateRejected,
-    /// The server's proxy has no certificate.
-    ServerSecretMissing,
-    /// TLS where plaintext is expected: a port that is DISABLE, or no sidecar.
-    TlsToPlaintext,
-    /// No common version of TLS.
-    TlsVersion,
-    /// A token is missing or wrong.
-    TokenRejected,
-    /// No packet comes back.
-    Unreachable,
-}
+mod cause;
+
+pub use cause::Cause;
 
 /// What proxies said of a request, beside curl's view: flags, details, transport failures, names of counters that grew.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -234,69 +187,5 @@ fn by_server_side(transfer: &Transfer) -> &'static [Cause] {
         },
         "504" if says("upstream request timeout") => &[ApplicationSlow],
         _ => &[ApplicationAnswered],
-    }
-}
-
-// === impl Cause ===
-
-impl Cause {
-    /// Whether it is about TLS.
-    #[must_use]
-    pub fn is_tls(self) -> bool {
-        match self {
-            Self::ClientCertificateMissing
-            | Self::ClientCertificateRejected
-            | Self::ClientSecretMissing
-            | Self::ForeignTls
-            | Self::PlaintextToMutualTls
-            | Self::PlaintextToTlsApplication
-            | Self::ServerCertificateRejected
-            | Self::ServerSecretMissing
-            | Self::TlsToPlaintext
-            | Self::TlsVersion => true,
-            Self::ApplicationAnswered
-            | Self::ApplicationClosed
-            | Self::ApplicationNotHttp
-            | Self::ApplicationSlow
-            | Self::AuthorizationDenied
-            | Self::BlockedByOutboundPolicy
-            | Self::NameNotResolved
-            | Self::NoEndpoint
-            | Self::NoRoute
-            | Self::NothingListens
-            | Self::Overflow
-            | Self::TokenRejected
-            | Self::Unreachable => false,
-        }
-    }
-
-    /// The report's code.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ApplicationAnswered => "application-answered",
-            Self::ApplicationClosed => "application-closed",
-            Self::ApplicationNotHttp => "application-not-http",
-            Self::ApplicationSlow => "application-slow",
-            Self::AuthorizationDenied => "authorization-denied",
-            Self::BlockedByOutboundPolicy => "blocked-by-outbound-policy",
-            Self::ClientCertificateMissing => "client-certificate-missing",
-            Self::ClientCertificateRejected => "client-certificate-rejected",
-            Self::ClientSecretMissing => "client-secret-missing",
-            Self::ForeignTls => "foreign-tls",
-            Self::NameNotResolved => "name-not-resolved",
-            Self::NoEndpoint => "no-endpoint",
-            Self::NoRoute => "no-route",
-            Self::NothingListens => "nothing-listens",
-            Self::Overflow => "overflow",
-            Self::PlaintextToMutualTls => "plaintext-to-mutual-tls",
-            Self::PlaintextToTlsApplication => "plaintext-to-tls-application",
-            Self::ServerCertificateRejected => "server-certificate-rejected",
-            Self::ServerSecretMissing => "server-secret-missing",
-            Self::TlsToPlaintext => "tls-to-plaintext",
-            Self::TlsVersion => "tls-version",
-            Self::TokenRejected => "token-rejected",
-            Self::Unreachable => "unreachable",
-        }
     }
 }

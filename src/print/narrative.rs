@@ -50,7 +50,7 @@ fn explain(report: &Report, server: &Server<'_>, told: &Told, out: &mut dyn Writ
         if number > 0 {
             writeln!(out)?;
         }
-        derivation(group, told, out)?;
+        derivation(report, group, told, out)?;
     }
     if many {
         writeln!(out, "\nOther clients (--from shows why)")?;
@@ -61,7 +61,7 @@ fn explain(report: &Report, server: &Server<'_>, told: &Told, out: &mut dyn Writ
     also_broken(report, server, out)
 }
 
-fn derivation(group: &Group<'_>, told: &Told, out: &mut dyn Write) -> io::Result<()> {
+fn derivation(report: &Report, group: &Group<'_>, told: &Told, out: &mut dyn Write) -> io::Result<()> {
     let Some(pair) = group.pairs.first() else { return Ok(()) };
     writeln!(out, "{}", headline::of(group))?;
     writeln!(out, "Client sends {}", headline::sends(pair))?;
@@ -70,7 +70,7 @@ fn derivation(group: &Group<'_>, told: &Told, out: &mut dyn Write) -> io::Result
         writeln!(out, "Server {}", headline::accepts(&side))?;
         layers::write(&side.endpoint.accepts.layers, told, out)?;
     }
-    evidence::write(group, out)?;
+    evidence::write(group, &report.traffic, out)?;
     let ruled_out: Vec<String> =
         pair.ruled_out.iter().map(|ruled_out| format!("{} ({})", ruled_out.what, ruled_out.because)).collect();
     if !ruled_out.is_empty() {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::print::columns::Column;
 use crate::print::grid::{Cell, Grid};
-use crate::print::{PairRows, Style, footer, rows};
+use crate::print::{PairRows, Style, footer, rows, traffic};
 use crate::verdict::report::Report;
 
 /// A name is not elided to fewer columns than this: nobody would recognise it.
@@ -29,6 +29,7 @@ pub(super) fn write(report: &Report, columns: &[Column], style: &Style, out: &mu
     if rows.len() < report.pairs.len() {
         writeln!(out, "{}", left_out(rows.len(), report.pairs.len(), style.pairs))?;
     }
+    traffic::write(&report.traffic, out)?;
     footer::findings(report, style, out)?;
     footer::next(report, style, out)
 }

@@ -99,7 +99,8 @@ impl Read {
     fn add(&mut self, place: &str, chain: &Told, port: Option<u16>, inspects: Option<bool>) {
         let wanted = &chain.filter_chain_match;
         let narrow = !wanted.server_names.is_empty()
-            || !wanted.prefix_ranges.is_empty()
+            // Before Istio 1.23 the chains for undeclared ports name their family of addresses.
+            || wanted.prefix_ranges.iter().any(|range| range.prefix_len != 0)
             || !wanted.source_prefix_ranges.is_empty()
             || !wanted.source_ports.is_empty()
             || !wanted.source_type.is_empty();

@@ -1,12 +1,14 @@
 //! Where the client's listeners and routes lead a call: the cluster it really leaves by.
 
+use std::collections::BTreeSet;
+
 use crate::envoy::config_dump::Section;
 use crate::envoy::listener::{Listener, NetworkFilter, WeightedClusters};
 use crate::envoy::metadata::ConfigPath;
 use crate::envoy::route::{Route, RouteConfiguration, VirtualHost};
 use crate::model::pair::ServerRef;
-use crate::model::port::{Payload, PortClass};
-use crate::programmed::proxy::Proxy;
+use crate::model::port::Payload;
+use crate::programmed::proxy::{Proxy, Wanted};
 use crate::programmed::told::Evidence;
 
 /// Where a call leads.
@@ -39,11 +41,7 @@ pub(crate) struct Led {
 }
 
 /// Follows a call to a service port.
-pub(crate) fn follow(proxy: &Proxy, server: &ServerRef) -> Led {
-    let payload = match server.protocol.class() {
-        PortClass::Tcp => Payload::Tcp,
-        PortClass::Http | PortClass::Auto => Payload::Http,
-    };
+pub(crate) fn follow(proxy: &Proxy, server: &ServerRef, payload: Payload) -> Led {
     let listener = outbound_listener(proxy, server, payload);
     let alpn_filter = listener.as_ref().and_then(|found| found.alpn_filter);
     let mut led = match (payload, &listener) {
@@ -234,6 +232,29 @@ fn virtual_host<'r>(routes: &'r RouteConfiguration, host: &str, port: u16) -> Op
     let best = |candidate: &VirtualHost| candidate.domains.iter().filter_map(|domain| score(domain)).max();
     let scored = routes.virtual_hosts.iter().enumerate().filter_map(|(at, host)| Some((best(host)?, at, host)));
     scored.max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, at, host)| (at, host))
+}
+
+/// Hosts whose clusters were not kept and that routes or listeners of the wanted services lead to.
+pub(crate) fn beyond(proxy: &Proxy, wanted: &Wanted) -> BTreeSet<String> {
+    if wanted.is_all() {
+        return BTreeSet::new();
+    }
+    let ours = |host: &&VirtualHost| {
+        let bare = |domain: &String| wanted.host(domain.rsplit_once(':').map_or(domain.as_str(), |(host, _)| host));
+        host.domains.iter().any(|domain| bare(domain) || domain.contains('*'))
+    };
+    let hosts = proxy.routes.values().flat_map(|kept| &kept.value.route_config.virtual_hosts).filter(ours);
+    let routed = hosts.flat_map(|host| &host.routes).filter_map(|route| route.route.as_ref());
+    let routed = routed.flat_map(|to| targets(to.cluster.as_deref(), to.weighted_clusters.as_ref()));
+    let serving = proxy.listeners.iter().filter_map(|kept| kept.value.active_state.as_ref());
+    let tcp = serving.flat_map(|state| filters(&state.listener)).filter(|(_, filter)| filter.is_tcp());
+    let forwarded = tcp.flat_map(|(_, filter)| {
+        targets(filter.typed_config.cluster.as_deref(), filter.typed_config.weighted_clusters.as_ref())
+    });
+    let named = routed.chain(forwarded).filter_map(|cluster| {
+        cluster.strip_prefix("outbound|").and_then(|rest| rest.rsplit('|').next()).map(str::to_owned)
+    });
+    named.filter(|host| !wanted.host(host)).collect()
 }
 
 /// Whether clusters that are not listed are not there.

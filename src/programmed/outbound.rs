@@ -10,6 +10,7 @@ use crate::envoy::metadata::ConfigPath;
 use crate::envoy::tls::{TlsContext, TransportSocket};
 use crate::model::derivation::{Layer, PolicyKind, PolicyRef};
 use crate::model::pair::{Endpoint, OriginKind, OriginMode, Route, ServerRef};
+use crate::model::port::{Payload, PortClass};
 use crate::model::tls::{ClientCertificate, ServerValidation, UpstreamTls};
 use crate::model::wire::{Sends, Why};
 use crate::programmed::leads::{self, Leads, Led};
@@ -27,7 +28,21 @@ enum Socket {
 
 /// What a client's proxy was told to send; `Err` says why it cannot be told.
 pub fn read(proxy: &Proxy, server: &ServerRef, endpoints: &[Endpoint]) -> Result<Originates, String> {
-    let led = leads::follow(proxy, server);
+    let payload = match server.protocol.class() {
+        PortClass::Tcp => Payload::Tcp,
+        PortClass::Http | PortClass::Auto => Payload::Http,
+    };
+    read_as(proxy, server, endpoints, payload)
+}
+
+/// The same for bytes of one kind, which a sniffed port tells apart.
+pub(crate) fn read_as(
+    proxy: &Proxy,
+    server: &ServerRef,
+    endpoints: &[Endpoint],
+    payload: Payload,
+) -> Result<Originates, String> {
+    let led = leads::follow(proxy, server, payload);
     let named = format!("outbound|{}||{}", server.port, server.host);
     let clusters = match &led.leads {
         Leads::Clusters(clusters) if !clusters.is_empty() => clusters.clone(),

@@ -31,6 +31,7 @@ pub(crate) fn told(proxies: &Proxies, client: &ClientRef, server: &ServerRef, in
         },
         (Reading::Unseen(why), false, _) => Reading::Unseen(why.clone()),
     };
+    let raw = raw(&asked, &originates, server, intent);
     let mut found = Vec::new();
     if let Reading::Seen(proxy) = &asked {
         found.extend(troubles::of_client(proxy));
@@ -47,7 +48,7 @@ pub(crate) fn told(proxies: &Proxies, client: &ClientRef, server: &ServerRef, in
                 }
             }
         }
-        let told = one(&originates, at, endpoint, &end, server.protocol);
+        let told = one((&originates, raw.as_ref()), at, endpoint, &end, server.protocol);
         if let (Reading::Seen(accepts), Some(client), Some(server)) = (&told.accepts, seen(&asked), seen(&end))
             && told.sends == Some(Sends::MutualTls)
             && let Some(trouble) = troubles::of_trust(client, server, accepts)
@@ -57,7 +58,8 @@ pub(crate) fn told(proxies: &Proxies, client: &ClientRef, server: &ServerRef, in
         }
         endpoints.push(told);
     }
-    let outcome = over(&originates, &endpoints, &intent.endpoints, intent.outcome);
+    let outcome = over(&originates, &endpoints, &intent.endpoints, intent.outcome, |told| Some(told.outcome));
+    let tcp = raw.as_ref().map(|_| over(&originates, &endpoints, &intent.endpoints, intent.outcome, |told| told.tcp));
     let client = match (originates, client.proxy) {
         (Reading::Seen(told), ProxyKind::None)
             if told.evidence.is_empty() && !any_accepts(&endpoints, &intent.endpoints) =>
@@ -66,8 +68,22 @@ pub(crate) fn told(proxies: &Proxies, client: &ClientRef, server: &ServerRef, in
         }
         (reading, _) => reading,
     };
-    let outcome = if matches!(client, Reading::Unseen(_)) { UNREAD } else { outcome };
-    Programmed { client, endpoints, outcome, troubles: found, read_at }
+    let (outcome, tcp) = if matches!(client, Reading::Unseen(_)) { (UNREAD, None) } else { (outcome, tcp) };
+    Programmed { client, endpoints, outcome, tcp, troubles: found, read_at }
+}
+
+/// What the client sends where it speaks raw TCP to a port whose protocol is sniffed; HTTP may be routed elsewhere.
+fn raw(
+    asked: &Reading<Arc<Proxy>>,
+    originates: &Reading<Originates>,
+    server: &ServerRef,
+    intent: &PairIntent,
+) -> Option<Originates> {
+    let told = seen_originates(originates).filter(|_| server.protocol.class() == PortClass::Auto)?;
+    match seen(asked).filter(|_| told.mode != OriginMode::NoProxy) {
+        Some(proxy) => outbound::read_as(proxy, server, &intent.endpoints, Payload::Tcp).ok(),
+        None => Some(told.clone()),
+    }
 }
 
 /// Why no server's proxy speaks, where the client has none: two ends without a proxy have no second witness.
@@ -135,7 +151,7 @@ fn endpoint_proxy(proxies: &Proxies, endpoint: &Endpoint) -> Reading<Arc<Proxy>>
 
 /// One endpoint: what it accepts, what it gets, what follows.
 fn one(
-    originates: &Reading<Originates>,
+    (originates, raw): (&Reading<Originates>, Option<&Originates>),
     at: usize,
     endpoint: &Endpoint,
     proxy: &Reading<Arc<Proxy>>,
@@ -149,15 +165,23 @@ fn one(
         Reading::Unseen(why) => Reading::Unseen(why.clone()),
     };
     let Some(told) = seen_originates(originates) else {
-        return EndpointTold { accepts, sends: None, outcome: UNREAD };
+        return EndpointTold { accepts, sends: None, outcome: UNREAD, tcp: None };
     };
-    let sends = told.sends.get(at).copied().flatten();
-    let outcome = match (told.refuses, sends) {
+    let sends = |told: &Originates| told.sends.get(at).copied().flatten();
+    let follows = |told: &Originates, payload| match (told.refuses, sends(told)) {
         (Some(why), _) => Outcome { wire: Wire::Refused, why },
         (None, None) => UNREAD,
-        (None, Some(sends)) => arrive(told, sends, endpoint, &accepts, proxy, protocol),
+        (None, Some(sends)) => {
+            let opened =
+                Connection::opened(sends, payload, protocol, told.tls.as_ref(), told.alpn_filter.unwrap_or(true));
+            arrive(told, sends, endpoint, &accepts, proxy, &opened)
+        }
     };
-    EndpointTold { accepts, sends, outcome }
+    let payload = if protocol.class() == PortClass::Tcp { Payload::Tcp } else { Payload::Http };
+    let outcome = follows(told, payload);
+    let tcp = raw.map(|raw| follows(raw, Payload::Tcp));
+    let sends = sends(told);
+    EndpointTold { accepts, sends, outcome, tcp }
 }
 
 /// What becomes of a connection at an endpoint.
@@ -167,11 +191,11 @@ fn arrive(
     endpoint: &Endpoint,
     accepts: &Reading<Accepts>,
     proxy: &Reading<Arc<Proxy>>,
-    protocol: Protocol,
+    opened: &Connection<'_>,
 ) -> Outcome {
     let met = match accepts {
         Reading::Seen(accepts) if accepts.odd.is_empty() => {
-            Outcome::of(sends, Some(meet(&accepts.chains, endpoint.port, &connection(told, sends, protocol))))
+            Outcome::of(sends, Some(meet(&accepts.chains, endpoint.port, opened)))
         }
         Reading::Unseen(Unseen::NoProxy) if endpoint.pod.is_some() || sends != Sends::MutualTls => {
             Outcome::of(sends, None)
@@ -189,25 +213,23 @@ fn arrive(
     }
 }
 
-/// How a connection looks to the server's listener.
-fn connection(told: &Originates, sends: Sends, protocol: Protocol) -> Connection<'_> {
-    let payload = match protocol.class() {
-        PortClass::Tcp => Payload::Tcp,
-        PortClass::Http | PortClass::Auto => Payload::Http,
-    };
-    Connection::opened(sends, payload, protocol, told.tls.as_ref(), told.alpn_filter.unwrap_or(true))
-}
-
 /// One outcome over the endpoints that count; unknown as soon as one of them is.
-fn over(originates: &Reading<Originates>, told: &[EndpointTold], endpoints: &[Endpoint], demanded: Outcome) -> Outcome {
+fn over(
+    originates: &Reading<Originates>,
+    told: &[EndpointTold],
+    endpoints: &[Endpoint],
+    demanded: Outcome,
+    of: impl Fn(&EndpointTold) -> Option<Outcome>,
+) -> Outcome {
     let Reading::Seen(client) = originates else { return UNREAD };
     let mut joint: Option<Outcome> = None;
     for (told, _) in told.iter().zip(endpoints).filter(|(_, endpoint)| !endpoint.is_self) {
+        let outcome = of(told).unwrap_or(UNREAD);
         joint = Some(match joint {
-            None => told.outcome,
-            Some(held) if held.wire == Wire::Unknown || told.outcome.wire == Wire::Unknown => UNREAD,
-            Some(held) if held == told.outcome => held,
-            Some(held) if held.wire == told.outcome.wire => Outcome { why: Why::EndpointsDiffer, ..held },
+            None => outcome,
+            Some(held) if held.wire == Wire::Unknown || outcome.wire == Wire::Unknown => UNREAD,
+            Some(held) if held == outcome => held,
+            Some(held) if held.wire == outcome.wire => Outcome { why: Why::EndpointsDiffer, ..held },
             Some(_) => Outcome { wire: Wire::Mixed, why: Why::EndpointsDiffer },
         });
     }

@@ -20,12 +20,7 @@ use crate::envoy::server_info::ServerInfo;
 use crate::envoy::stats::Stats;
 use crate::model::proxy_answers::{AdminEndpoint, Answer, ProxyAnswers};
 use crate::programmed::told::Evidence;
-
-/// Which outbound services are of interest; inbound listeners and secrets always are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
-    hosts: Option<BTreeSet<String>>,
-}
+pub use crate::programmed::wanted::Wanted;
 
 /// One proxy.
 #[derive(Debug, Clone, Default)]
@@ -83,47 +78,6 @@ struct Collector<'p, 'w> {
     proxy: &'p mut Proxy,
     wanted: &'w Wanted,
     query: Arc<str>,
-}
-
-// === impl Wanted ===
-
-impl Wanted {
-    /// Everything.
-    #[must_use]
-    pub fn all() -> Self {
-        Self { hosts: None }
-    }
-
-    /// Outbound clusters, endpoints and routes of these hosts only.
-    #[must_use]
-    pub fn hosts<H: Into<String>>(hosts: impl IntoIterator<Item = H>) -> Self {
-        Self { hosts: Some(hosts.into_iter().map(Into::into).collect()) }
-    }
-
-    /// Whether an element may be of interest, by its text alone: what mentions no host that is asked for is not.
-    fn takes(&self, section: Section, raw: &str) -> bool {
-        let Some(hosts) = &self.hosts else { return true };
-        match section {
-            Section::StaticClusters
-            | Section::ActiveClusters
-            | Section::WarmingClusters
-            | Section::StaticEndpoints
-            | Section::DynamicEndpoints => raw.contains("PassthroughCluster") || mentions(hosts, raw),
-            Section::DynamicRoutes | Section::DynamicListeners => {
-                raw.contains("virtual")
-                    || raw.contains("INBOUND")
-                    || raw.contains("rror")
-                    || mentions(hosts, raw)
-                    || raw.contains("\"rds\"")
-            }
-            Section::StaticListeners | Section::StaticRoutes => false,
-            Section::StaticSecrets | Section::ActiveSecrets | Section::WarmingSecrets | Section::Bootstrap => true,
-        }
-    }
-}
-
-fn mentions(hosts: &BTreeSet<String>, raw: &str) -> bool {
-    hosts.iter().any(|host| raw.contains(host.as_str()))
 }
 
 // === impl Proxy ===
@@ -224,7 +178,7 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn wants(&self, section: Section) -> bool {
-        self.wanted.hosts.is_none() || !matches!(section, Section::StaticListeners | Section::StaticRoutes)
+        self.wanted.is_all() || !matches!(section, Section::StaticListeners | Section::StaticRoutes)
     }
 
     fn element(&mut self, section: Section, pointer: &dyn Fn() -> String, raw: &str) {

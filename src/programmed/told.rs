@@ -37,6 +37,8 @@ pub struct Programmed {
     pub endpoints: Vec<EndpointTold>,
     /// Over the endpoints that count; `unknown` where one end was not read.
     pub outcome: Outcome,
+    /// The same for raw TCP, on a port whose protocol is sniffed.
+    pub tcp: Option<Outcome>,
     /// What both ends are in trouble with.
     pub troubles: Vec<Trouble>,
     /// When the later end was read.
@@ -52,6 +54,8 @@ pub struct EndpointTold {
     pub sends: Option<Sends>,
     /// What follows.
     pub outcome: Outcome,
+    /// What follows for raw TCP, on a port whose protocol is sniffed.
+    pub tcp: Option<Outcome>,
 }
 
 /// What the client's proxy was told to send.
@@ -156,11 +160,12 @@ impl Programmed {
     #[must_use]
     pub fn unasked(why: &Unseen, intent: &PairIntent) -> Self {
         let outcome = Outcome { wire: Wire::Unknown, why: Why::NotReadable };
-        let endpoint = || EndpointTold { accepts: Reading::Unseen(why.clone()), sends: None, outcome };
+        let endpoint = || EndpointTold { accepts: Reading::Unseen(why.clone()), sends: None, outcome, tcp: None };
         Self {
             client: Reading::Unseen(why.clone()),
             endpoints: intent.endpoints.iter().map(|_| endpoint()).collect(),
             outcome,
+            tcp: None,
             troubles: Vec::new(),
             read_at: None,
         }

@@ -41,6 +41,7 @@ pub fn report(
         pairs,
         findings,
         unseen,
+        traffic: Vec::new(),
         also_broken: Vec::new(),
     }
 }

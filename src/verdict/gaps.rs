@@ -103,6 +103,9 @@ fn server(endpoint: &Endpoint, told: &EndpointTold, accepts: &Accepts) -> Option
             Some(format!("{pod} has chains for port {} that policy does not make: {odd}", endpoint.port))
         }
         Some(_) => {
+            if let Some(what) = raw(endpoint, told) {
+                return Some(format!("{pod} {what}"));
+            }
             let settled = |wire| !matches!(wire, Wire::Unknown | Wire::Depends | Wire::None);
             let same = endpoint.sends == told.sends;
             (same
@@ -119,6 +122,21 @@ fn server(endpoint: &Endpoint, told: &EndpointTold, accepts: &Accepts) -> Option
                 })
         }
     }
+}
+
+/// On a sniffed port raw TCP may be told otherwise although HTTP is not.
+fn raw(endpoint: &Endpoint, told: &EndpointTold) -> Option<String> {
+    let (demanded, tcp) = (endpoint.tcp?, told.tcp?);
+    let settled = |wire| !matches!(wire, Wire::Unknown | Wire::Depends | Wire::None);
+    let differs = settled(demanded.wire) && settled(tcp.wire) && demanded.wire != tcp.wire;
+    (differs && endpoint.sends == told.sends).then(|| {
+        format!(
+            "treats raw TCP on port {} otherwise than policy has it: {} instead of {}",
+            endpoint.port,
+            tcp.why.as_str(),
+            demanded.why.as_str()
+        )
+    })
 }
 
 /// What the wire shows that the proxies, or else policy, do not explain.

@@ -3,9 +3,12 @@
 //! The verdict is what was observed, else what the proxies were told, else what policy demands; a witness that disagrees
 //! makes a gap, never silence.
 
+use std::collections::BTreeSet;
+
 use crate::model::evidence::{Reading, Transfer, Unseen};
 use crate::model::pair::{Accepts, ClientRef, Endpoint, Originates, PairIntent, ServerRef};
 use crate::model::wire::Wire;
+use crate::observed::causes::Cause;
 use crate::observed::signature::{Conclusion, Peer};
 use crate::programmed::told::{EndpointTold, Programmed};
 use crate::verdict::gaps::{self, Gaps};
@@ -13,7 +16,7 @@ use crate::verdict::report::{
     AcceptsView, ClientView, EndpointView, IntentView, ObservedView, OneOrMany, OriginatesView, Pair, PeerView,
     SeenView, ServerView, UnseenView,
 };
-use crate::verdict::told;
+use crate::verdict::{causes, told};
 
 /// What requests between a client and a service port showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,10 @@ pub struct Seen {
     pub transfer: Transfer,
     /// What it proves.
     pub conclusion: Conclusion,
+    /// What it is compatible with, taken alone.
+    pub causes: BTreeSet<Cause>,
+    /// Envoy's response flags, where the answer implies them.
+    pub flags: Vec<&'static str>,
     /// How many requests were sent.
     pub requests: usize,
 }
@@ -48,6 +55,10 @@ pub fn pair(
     let agrees = |(name, wire)| (wire == verdict && verdict != Wire::Unknown).then_some(name);
     let confirmed_by = witnesses.into_iter().filter_map(agrees).collect();
     let Gaps { gaps, pushing } = gaps::of(&intent, programmed, seen);
+    let left = match observed {
+        Reading::Seen(observed) => causes::narrowed(&observed.causes, client, server, &intent, programmed, seen),
+        Reading::Unseen(_) => BTreeSet::new(),
+    };
     let endpoints = intent.endpoints.iter().enumerate();
     Pair {
         id: format!("{}->{}", client_key(client), server_key(server)),
@@ -63,7 +74,7 @@ pub fn pair(
         intent: intent_view(&intent),
         tcp: tcp_view(&intent),
         programmed: told::programmed(programmed),
-        observed: observed_view(observed, seen),
+        observed: observed_view(observed, seen, left),
         decided_by: intent.decided_by,
         responsible: intent.responsible,
         findings: Vec::new(),
@@ -168,7 +179,7 @@ fn shared_reason(intent: &PairIntent) -> Option<&'static str> {
     }
 }
 
-fn observed_view(observed: &Reading<Seen>, wire: Wire) -> ObservedView {
+fn observed_view(observed: &Reading<Seen>, wire: Wire, causes: BTreeSet<Cause>) -> ObservedView {
     let seen = match observed {
         Reading::Seen(seen) => seen,
         Reading::Unseen(why) => return ObservedView::Unseen(unseen_view(why)),
@@ -179,6 +190,8 @@ fn observed_view(observed: &Reading<Seen>, wire: Wire) -> ObservedView {
         http: seen.transfer.http.clone(),
         exit: seen.transfer.exit,
         requests: seen.requests,
+        causes: causes.into_iter().collect(),
+        flags: seen.flags.clone(),
         message: seen.transfer.message.clone(),
         answered_by: seen.conclusion.answered_by.as_str(),
         server: seen.transfer.header("server").map(str::to_owned),

@@ -8,10 +8,13 @@ use crate::model::derivation::{PolicyRef, Step};
 use crate::model::evidence::FailedLook;
 use crate::model::wire::{Outcome, Wire};
 use crate::model::workload::ProxyKind;
+pub use crate::observed::causes::Cause;
 pub use crate::verdict::report::told::Gap;
 use crate::verdict::report::told::{EndpointToldView, ProgrammedView};
+use crate::verdict::report::traffic::TrafficView;
 
 pub mod told;
+pub mod traffic;
 
 mod help;
 
@@ -35,6 +38,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be looked at.
     pub unseen: Vec<FailedLook>,
+    /// What real traffic did at the servers' proxies; only where somebody waited for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub traffic: Vec<TrafficView>,
     /// Who else is refused; only `explain` asks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also_broken: Vec<AlsoBroken>,
@@ -300,6 +306,11 @@ pub struct SeenView {
     pub exit: u8,
     /// How many requests were sent.
     pub requests: usize,
+    /// What the answer is compatible with, as far as the proxies leave it; several where it is ambiguous.
+    pub causes: Vec<Cause>,
+    /// Envoy's response flags of the proxy that made the answer, where the answer implies them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<&'static str>,
     /// curl's own message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

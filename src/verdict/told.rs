@@ -19,6 +19,7 @@ pub(crate) fn programmed(programmed: &Programmed) -> ProgrammedView {
         originates,
         wire: programmed.outcome.wire,
         why: programmed.outcome.why.as_str(),
+        tcp: programmed.tcp.filter(|tcp| *tcp != programmed.outcome),
         unseen: unseen.map(crate::model::evidence::Unseen::code),
         detail: unseen.and_then(|why| why.detail()).map(str::to_owned),
         troubles: programmed.troubles.iter().map(trouble).collect(),
@@ -34,6 +35,7 @@ pub(crate) fn endpoint(told: Option<&EndpointTold>) -> EndpointToldView {
             accepts: accepts_view(accepts),
             wire: told.outcome.wire,
             why: told.outcome.why.as_str(),
+            tcp: told.tcp.filter(|tcp| *tcp != told.outcome),
         })),
         Reading::Unseen(why) => EndpointToldView::Unseen(unseen_view(why)),
     }

@@ -38,6 +38,7 @@ pub(super) fn report(pairs: Vec<Pair>, findings: Vec<Finding>) -> Report {
         pairs,
         findings,
         unseen: Vec::new(),
+        traffic: Vec::new(),
         also_broken: Vec::new(),
     }
 }
@@ -131,6 +132,8 @@ pub(super) fn seen(wire: Wire, http: &str, exit: u8, peer: PeerView, server: Opt
         http: http.to_owned(),
         exit,
         requests: 1,
+        causes: Vec::new(),
+        flags: Vec::new(),
         message: None,
         answered_by: "application",
         server: server.map(ToOwned::to_owned),

@@ -128,7 +128,7 @@ fn resources_that_were_saved_without_their_question_are_told_by_type() {
 #[test]
 fn only_the_hosts_that_are_asked_for_are_kept() {
     for (path, body) in dumps().into_iter().filter(|(path, _)| path.contains("sleep.foo")) {
-        let wanted = Wanted::hosts(["httpbin.legacy.svc.cluster.local"]);
+        let wanted = Wanted::services([("httpbin.legacy.svc.cluster.local", 8000)]);
         let proxy = Proxy::stream("foo", "sleep", body.as_slice(), &wanted);
         let outbound = proxy.clusters.keys().filter(|name| name.starts_with("outbound|"));
         assert!(outbound.clone().all(|name| name.ends_with("|httpbin.legacy.svc.cluster.local")), "{path}");

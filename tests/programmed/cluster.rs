@@ -25,7 +25,7 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn mesh_of(policies: &str) -> Snapshot {
+pub(super) fn mesh_of(policies: &str) -> Snapshot {
     let (objects, problems) = manifests::parse("objects.json", &read(&format!("{policies}.objects.json")), "default");
     assert!(problems.is_empty(), "{problems:?}");
     let assume = Assume { istio_version: Some("1.31".parse().unwrap()), ..Assume::default() };
@@ -35,7 +35,7 @@ fn mesh_of(policies: &str) -> Snapshot {
 }
 
 /// The dump of a workload's pod, given to the pod of the snapshot.
-fn proxies(policies: &str, snapshot: &Snapshot) -> Proxies {
+pub(super) fn proxies(policies: &str, snapshot: &Snapshot, wanted: &Wanted) -> Proxies {
     let mut proxies = Proxies::default();
     for (workload, namespace) in [("sleep", "foo"), ("httpbin", "bar")] {
         let pod = snapshot.pods.iter().find(|pod| pod.display_name() == format!("{workload}.{namespace}")).unwrap();
@@ -46,7 +46,7 @@ fn proxies(policies: &str, snapshot: &Snapshot) -> Proxies {
             answers: vec![Answer { endpoint: AdminEndpoint::ConfigDump, query: String::new(), body }],
             ..ProxyAnswers::default()
         };
-        proxies.read(&answers, &Wanted::all());
+        proxies.read(&answers, wanted);
     }
     proxies
 }
@@ -57,9 +57,13 @@ struct Asked {
 }
 
 fn ask(policies: &str, client: &str, server: &str) -> Asked {
+    asked(policies, client, server, &Wanted::all())
+}
+
+fn asked(policies: &str, client: &str, server: &str, wanted: &Wanted) -> Asked {
     let snapshot = mesh_of(policies);
     let mesh = Mesh::new(&snapshot);
-    let proxies = proxies(policies, &snapshot);
+    let proxies = proxies(policies, &snapshot, wanted);
     let from: ClientRef =
         mesh.clients().into_iter().find(|one| one.pod.display_name() == format!("sleep.{client}")).unwrap().reference;
     let pod = snapshot.pods.iter().find(|pod| pod.meta.name == from.pod).unwrap();
@@ -110,6 +114,17 @@ fn policy_proxies_and_curl_agree_in_every_recorded_scenario() {
 }
 
 #[test]
+fn what_is_kept_for_one_service_says_the_same_as_everything() {
+    for policies in RECORDED {
+        for (client, server) in [("foo", "bar"), ("foo", "foo"), ("foo", "legacy"), ("legacy", "bar")] {
+            let one = Wanted::services([(format!("httpbin.{server}.svc.cluster.local"), 8000)]);
+            let (all, one) = (ask(policies, client, server), asked(policies, client, server, &one));
+            assert_eq!(all.programmed, one.programmed, "{policies} {client}->{server}");
+        }
+    }
+}
+
+#[test]
 fn the_rule_is_named_by_the_cluster_and_the_chain_by_the_listener() {
     let Asked { pair, .. } = ask("e-dr-disable", "foo", "bar");
     let report = serde_json::to_value(&pair).unwrap();
@@ -135,7 +150,7 @@ fn a_drift_at_either_end_is_a_gap_with_that_address() {
     let mesh = Mesh::new(&snapshot);
     let stale = mesh_of("a-none");
     for (at, workload, namespace) in [("client", "sleep", "foo"), ("server", "httpbin", "bar")] {
-        let mut proxies = proxies("e-dr-disable", &snapshot);
+        let mut proxies = proxies("e-dr-disable", &snapshot, &Wanted::all());
         let pod = |mesh: &Snapshot| {
             mesh.pods
                 .iter()

@@ -129,7 +129,7 @@ fn named(query: &str, names: &[String], needed: bool) -> Vec<Asked> {
 }
 
 /// Percent-encoding of everything that is not unreserved (RFC 3986, section 2.3).
-fn encoded(text: &str) -> String {
+pub(in crate::gather) fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),

@@ -52,7 +52,6 @@ struct Accepted {
 /// Takes one connection, a PROXY header first.
 pub(crate) async fn accept(proxy: Arc<Proxy>, mut stream: TcpStream) {
     let Ok(dialled) = Dialled::read(&mut stream).await else { return };
-    proxy.count(format!("{LISTENER}.downstream_cx_total"));
     let port = WorkloadPort(dialled.destination.port());
     let programmed = proxy.programmed();
     let chains = &programmed.config.inbound;
@@ -62,6 +61,8 @@ pub(crate) async fn accept(proxy: Arc<Proxy>, mut stream: TcpStream) {
         refuse(&proxy, dialled, &found, &stream);
         return;
     };
+    // Envoy counts a connection once a chain took it (`active_stream_listener_base.cc`).
+    proxy.count(format!("{LISTENER}.downstream_cx_total"));
     let accepted = Accepted {
         upstream: Arc::new(Upstream::application(chain.port, dialled.destination, programmed.config.inbound_retries)),
         proxy: Arc::clone(&proxy),

@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use crate::model::wire::Wire;
 use crate::print::grid::visible;
 use crate::print::narrative::group::Group;
-use crate::print::narrative::headline::code;
+use crate::print::narrative::headline::{fails, flagged};
+use crate::print::traffic;
 use crate::verdict::report::told::ProgrammedView;
+use crate::verdict::report::traffic::TrafficView;
 use crate::verdict::report::{ObservedView, Pair, PeerView, UnseenView};
 
 /// Writes it.
-pub(super) fn write(group: &Group<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(group: &Group<'_>, traffic: &[TrafficView], out: &mut dyn Write) -> io::Result<()> {
     let Some(pair) = group.pairs.first() else { return Ok(()) };
     writeln!(out, "Evidence")?;
     let why = pair.intent.why.unwrap_or("endpoints-differ");
@@ -20,6 +22,12 @@ pub(super) fn write(group: &Group<'_>, out: &mut dyn Write) -> io::Result<()> {
     }
     proxies(pair, out)?;
     writeln!(out, "  wire     {}", wire(pair, group.pairs.len()))?;
+    if let Some(causes) = causes(pair) {
+        writeln!(out, "           {causes}")?;
+    }
+    for line in watched(pair, traffic) {
+        writeln!(out, "{line}")?;
+    }
     for gap in &pair.gaps {
         writeln!(out, "  gap      {}: {}", gap.at, gap.what)?;
     }
@@ -33,6 +41,9 @@ fn proxies(pair: &Pair, out: &mut dyn Write) -> io::Result<()> {
         ProgrammedView::Seen(told) => told,
     };
     writeln!(out, "  proxies  {}: {}: {}", agrees(told.wire, pair.intent.wire), told.wire.as_str(), told.why)?;
+    if let Some(tcp) = told.tcp {
+        writeln!(out, "           raw TCP {}: {}", tcp.wire.as_str(), tcp.why.as_str())?;
+    }
     for evidence in told.originates.iter().flat_map(|originates| &originates.evidence) {
         writeln!(out, "           {}: {}", evidence.pod, visible(&evidence.says))?;
     }
@@ -84,6 +95,30 @@ fn wire(pair: &Pair, alike: usize) -> String {
         PeerView::Seen { uri, .. } => format!("XFCC names each client, like {}", visible(uri)),
         PeerView::Absent { absent } => format!("no XFCC: {absent}"),
     };
-    let (symptom, by, why) = (code(&seen.http, seen.exit), seen.answered_by, seen.why);
+    let (symptom, by, why) = (flagged(seen), seen.answered_by, seen.why);
     format!("{agrees}: {symptom}{said}; answered by {by} ({why}); {peer}")
+}
+
+/// What a failure may come from, as far as both ends leave it.
+fn causes(pair: &Pair) -> Option<String> {
+    let ObservedView::Seen(seen) = &pair.observed else { return None };
+    let words: Vec<&str> = seen.causes.iter().map(|cause| cause.words()).collect();
+    match words.as_slice() {
+        _ if !fails(seen) => None,
+        [] => None,
+        [one] => Some(format!("cause: {one}")),
+        several => Some(format!("cause, one of: {}", several.join("; "))),
+    }
+}
+
+/// What the counters of the servers behind a pair did.
+fn watched(pair: &Pair, all: &[TrafficView]) -> Vec<String> {
+    let stands_behind = |view: &&TrafficView| {
+        pair.endpoints
+            .iter()
+            .any(|end| end.namespace == view.namespace && end.pod.as_deref() == Some(view.pod.as_str()))
+    };
+    let lines: Vec<String> = all.iter().filter(stands_behind).flat_map(traffic::lines).collect();
+    let label = |at: usize| if at == 0 { "traffic" } else { "" };
+    lines.iter().enumerate().map(|(at, line)| format!("  {:<8} {line}", label(at))).collect()
 }

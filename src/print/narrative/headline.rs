@@ -3,7 +3,7 @@
 use crate::model::wire::Wire;
 use crate::print::columns::{server_name, wire_word};
 use crate::print::narrative::group::{Group, Side};
-use crate::verdict::report::{ClientView, ObservedView, OneOrMany, Pair};
+use crate::verdict::report::{Cause, ClientView, ObservedView, OneOrMany, Pair, SeenView};
 
 /// So many names are spelled out.
 const MOST_NAMES: usize = 4;
@@ -88,7 +88,7 @@ fn result(pair: &Pair) -> String {
 
 fn symptom(pair: &Pair) -> String {
     let symptom = match &pair.observed {
-        ObservedView::Seen(seen) => Some(code(&seen.http, seen.exit)),
+        ObservedView::Seen(seen) => Some(flagged(seen)),
         ObservedView::Unseen(_) => match (&pair.intent.http, &pair.intent.exit) {
             (Some(OneOrMany::One(http)), Some(OneOrMany::One(exit))) => Some(code(http, *exit)),
             (Some(OneOrMany::Many(codes)), _) => Some(codes.join(" or ")),
@@ -104,7 +104,39 @@ pub(super) fn code(http: &str, exit: u8) -> String {
     if exit == 0 { http.to_owned() } else { format!("{http}, curl exits {exit}") }
 }
 
-fn meaning(pair: &Pair) -> Option<&'static str> {
+/// `503 UC`: what curl printed, and Envoy's flags where the answer implies them.
+pub(super) fn flagged(seen: &SeenView) -> String {
+    let flags = if seen.flags.is_empty() { String::new() } else { format!(" {}", seen.flags.join(",")) };
+    format!("{}{flags}", code(&seen.http, seen.exit))
+}
+
+/// What it means: by policy where the wire does not speak against it, else what the wire leaves.
+fn meaning(pair: &Pair) -> Option<String> {
+    let cleared = match &pair.observed {
+        ObservedView::Seen(seen) if fails(seen) => cleared(seen),
+        ObservedView::Seen(_) | ObservedView::Unseen(_) => None,
+    };
+    cleared.or_else(|| by_policy(pair).map(str::to_owned))
+}
+
+/// TLS that is not to blame is worth as much as TLS that is.
+fn cleared(seen: &SeenView) -> Option<String> {
+    let tls = seen.causes.iter().any(|cause| cause.is_tls());
+    match seen.causes.as_slice() {
+        [] => None,
+        [Cause::ApplicationAnswered] => Some("The application answered: TLS is not to blame.".to_owned()),
+        [cause] if !tls => Some(format!("Not TLS: {}.", cause.words())),
+        _ if !tls => Some("Not TLS.".to_owned()),
+        _ => None,
+    }
+}
+
+/// Whether the request came to nothing, or to an error.
+pub(super) fn fails(seen: &SeenView) -> bool {
+    seen.http == "000" || seen.http.starts_with(['4', '5'])
+}
+
+fn by_policy(pair: &Pair) -> Option<&'static str> {
     match (pair.verdict, pair.intent.why) {
         (Wire::Refused, Some("no-filter-chain" | "client-certificate-required")) => {
             Some("TLS policy; the application is never reached.")

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::model::derivation::PolicyRef;
 use crate::model::pair::Route;
 use crate::model::tls::UpstreamTls;
-use crate::model::wire::Wire;
+use crate::model::wire::{Outcome, Wire};
 use crate::programmed::told::Evidence;
 use crate::verdict::report::UnseenView;
 
@@ -30,6 +30,9 @@ pub struct ToldView {
     pub wire: Wire,
     /// Why.
     pub why: &'static str,
+    /// The same for raw TCP, where a sniffed port treats it differently.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Outcome>,
     /// Why the client's proxy was not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unseen: Option<&'static str>,
@@ -90,6 +93,9 @@ pub struct EndpointTold {
     pub wire: Wire,
     /// Why.
     pub why: &'static str,
+    /// The same for raw TCP, where a sniffed port treats it differently.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Outcome>,
 }
 
 /// What a server's proxy was told to accept.
