@@ -185,3 +185,26 @@ fn a_drift_that_no_proxy_can_follow_is_refused_with_a_name_that_comes_near() {
     let all = "hint: workloads with a sidecar: httpbin.bar, httpbin.foo, sleep.bar, sleep.foo\n";
     assert!(held.ends_with(&format!("there is no workload `nobody.nowhere`\n{all}")), "{held}");
 }
+
+#[test]
+fn a_whole_dump_says_the_same_as_the_parts() {
+    let told = |args: &[&str]| {
+        let (report, _) = report(&[&["--standalone", "--drift", "client=sleep.foo"][..], args].concat());
+        let of = |pair: &Value| {
+            let programmed = &pair["programmed"];
+            let originates =
+                ["kind", "mode", "decidedBy", "route", "tls"].map(|field| programmed["originates"][field].clone());
+            let servers: Vec<Value> = pair["endpoints"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|end| end["programmed"]["accepts"]["mode"].clone())
+                .collect();
+            (pair["id"].clone(), programmed["wire"].clone(), programmed["why"].clone(), originates, servers)
+        };
+        (report["pairs"].as_array().unwrap().iter().map(of).collect::<Vec<_>>(), gaps(&report))
+    };
+    let parts = told(&[]);
+    assert_eq!((parts.0.len(), parts.1.len()), (9, 1));
+    assert_eq!(parts, told(&["--full-dump"]));
+}

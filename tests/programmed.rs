@@ -9,6 +9,7 @@
 
 mod ages;
 mod bad_input;
+mod bent;
 mod cluster;
 mod kinds;
 mod old;

@@ -20,13 +20,17 @@ use kubectl_mtls::verdict::report::Pair;
 const RECORDED: [&str; 5] =
     ["a-none", "b-mesh-strict", "e-dr-disable", "g-port80-disable", "h2-mesh-strict-dr-port-simple"];
 
-fn read(file: &str) -> String {
+pub(super) fn read(file: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/dumps/cluster").join(file);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 pub(super) fn mesh_of(policies: &str) -> Snapshot {
-    let (objects, problems) = manifests::parse("objects.json", &read(&format!("{policies}.objects.json")), "default");
+    mesh_from(&read(&format!("{policies}.objects.json")))
+}
+
+pub(super) fn mesh_from(text: &str) -> Snapshot {
+    let (objects, problems) = manifests::parse("objects.json", text, "default");
     assert!(problems.is_empty(), "{problems:?}");
     let assume = Assume { istio_version: Some("1.31".parse().unwrap()), ..Assume::default() };
     let (mut snapshot, _) = snapshot(&objects, &assume);
