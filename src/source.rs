@@ -10,3 +10,4 @@ pub mod failure;
 pub mod list;
 pub mod manifests;
 pub mod port_forward;
+pub mod text;

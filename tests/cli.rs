@@ -9,12 +9,16 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+mod bad_input;
+mod files;
+
 /// One run of the binary, told as a sentence.
 #[must_use]
 struct Run {
     directory: TempDir,
     args: Vec<String>,
     stdin: String,
+    bound: Duration,
 }
 
 /// What a run came to.
@@ -24,7 +28,7 @@ struct Ended {
     stderr: String,
 }
 
-/// No command here takes longer; one that does hangs.
+/// No ordinary command takes longer; one that does hangs.
 const BOUND: Duration = Duration::from_mins(1);
 
 fn mtls(args: &[&str]) -> Run {
@@ -32,18 +36,26 @@ fn mtls(args: &[&str]) -> Run {
         directory: TempDir::new().unwrap(),
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
         stdin: String::new(),
+        bound: BOUND,
     }
 }
 
 impl Run {
-    fn file(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.directory.path().join(name), text).unwrap();
+    fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.directory.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
         self
     }
 
     fn stdin(mut self, text: &str) -> Self {
         text.clone_into(&mut self.stdin);
         self
+    }
+
+    /// For large input in an unoptimised build on a busy machine.
+    fn patiently(self) -> Self {
+        Self { bound: Duration::from_mins(5), ..self }
     }
 
     fn path(&self) -> &Path {
@@ -73,10 +85,10 @@ impl Run {
             if let Some(status) = child.try_wait().unwrap() {
                 break status;
             }
-            if began.elapsed() > BOUND {
+            if began.elapsed() > self.bound {
                 child.kill().unwrap();
                 child.wait().unwrap();
-                panic!("{:?} still ran after {BOUND:?}", self.args);
+                panic!("{:?} still ran after {:?}", self.args, self.bound);
             }
             std::thread::sleep(Duration::from_millis(5));
         };

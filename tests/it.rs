@@ -8,6 +8,7 @@ mod decode;
 mod envoy;
 mod explain;
 mod findings;
+mod fuzz;
 mod intent;
 mod lab_admin;
 mod lab_curl;

@@ -60,6 +60,9 @@ pub struct ManifestArgs {
     /// Manifests (file, directory or -): the mesh to judge, or to apply to the reference mesh (repeatable)
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::AnyPath, help_heading = "Source")]
     filename: Vec<PathBuf>,
+    /// Look for manifests in the directories below those that -f names, too
+    #[arg(short = 'R', long, requires = "filename", help_heading = "Source")]
+    recursive: bool,
     /// Namespace: of the servers, and of manifests that name none
     #[arg(short, long, value_name = "NAMESPACE", help_heading = "Source")]
     pub namespace: Option<String>,
@@ -218,6 +221,9 @@ impl SourceArgs {
         flags.extend(self.drift.iter().map(|drift| format!("--drift {drift}")));
         flags.extend(self.from_dump.iter().map(|dump| format!("--from-dump {dump}")));
         flags.extend(self.manifests.filename.iter().map(|name| format!("-f {}", name.display())));
+        if self.manifests.recursive {
+            flags.push("-R".to_owned());
+        }
         if let Some(version) = self.istio_version {
             flags.push(format!("--istio-version {version}"));
         }
@@ -246,7 +252,7 @@ impl ManifestArgs {
     pub fn read(&self, streams: &mut Streams<'_>) -> Manifests {
         let mut given = Manifests::default();
         for name in &self.filename {
-            let (texts, unreadable) = files::read(name);
+            let (texts, unreadable) = files::read(name, self.recursive);
             given.unreadable.extend(unreadable);
             for files::Text { file, text } in texts {
                 let (objects, problems) = manifests::parse(&file, &text, self.default_namespace());

@@ -15,7 +15,12 @@ pub(super) struct Lines<'a> {
     text: &'a str,
     /// Offsets; the first is 0.
     starts: Vec<usize>,
+    /// Characters that begin before each block of [`BLOCK`] bytes: a column is counted within a block, however long its line.
+    counts: Vec<usize>,
 }
+
+/// In bytes.
+const BLOCK: usize = 1024;
 
 /// What a terminal shows beside the line number.
 const WIDTH: usize = 100;
@@ -26,15 +31,28 @@ impl<'a> Lines<'a> {
     /// Finds the lines of a text.
     pub(super) fn new(text: &'a str) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        Self { text, starts: std::iter::once(0).chain(breaks.map(|(offset, _)| offset + 1)).collect() }
+        let starts = std::iter::once(0).chain(breaks.map(|(offset, _)| offset + 1)).collect();
+        let counts = text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
+            let count = *before;
+            *before += characters(block);
+            Some(count)
+        });
+        Self { text, starts, counts: counts.collect() }
     }
 
     /// The place of a byte.
     pub(super) fn spot(&self, offset: usize) -> Spot {
         let index = self.starts.partition_point(|start| *start <= offset).saturating_sub(1);
         let start = self.starts.get(index).copied().unwrap_or_default();
-        let before = self.text.get(start..offset).unwrap_or_default().chars().count();
+        let before = self.before(offset).saturating_sub(self.before(start));
         Spot { line: number(index) + 1, column: number(before) + 1 }
+    }
+
+    /// Characters that begin before a byte.
+    fn before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
+        self.counts.get(block).copied().unwrap_or_default() + characters(rest)
     }
 
     /// The byte of a place.
@@ -66,6 +84,12 @@ impl<'a> Lines<'a> {
         let (indent, mark) = (" ".repeat(column - from), "^".repeat(marked));
         Some(format!("{gutter} |\n{number} | {shown}\n{gutter} | {indent}{mark}"))
     }
+}
+
+/// Characters that begin in these bytes of a text.
+fn characters(bytes: &[u8]) -> usize {
+    const CONTINUATION: u8 = 0b1000_0000;
+    bytes.iter().filter(|byte| **byte & 0b1100_0000 != CONTINUATION).count()
 }
 
 /// A count as the type of line numbers.

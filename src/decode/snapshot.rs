@@ -1,12 +1,12 @@
 //! Objects to the one input of the rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
 use crate::decode::control_plane::profiles;
 use crate::decode::istio::{self, WrongWord};
-use crate::decode::kind::{Kind, kind, qualified, title};
+use crate::decode::kind::{Kind, group_version, kind, qualified, title};
 use crate::decode::metadata::{meta, name};
 use crate::decode::oversights;
 use crate::decode::schema;
@@ -146,6 +146,14 @@ fn namespace(object: &Value, origin: Option<&Origin>) -> Meta {
     meta
 }
 
+/// What is meant by the name of a kind in Istio. Kubernetes' own groups share names with it on purpose (Gateway).
+fn namesake(loaded: &Loaded) -> Option<String> {
+    let kind = text(&loaded.object, &["kind"])?;
+    let (group, _) = group_version(text(&loaded.object, &["apiVersion"]).unwrap_or_default());
+    let group = Some(group).filter(|group| !group.ends_with(".k8s.io"));
+    group.and_then(|_| schema::group_of(kind)).map(|group| format!("Istio's {kind} is of the API group {group}"))
+}
+
 /// One note for all objects of kinds that are not read.
 fn skipped(objects: &[(Kind, &Loaded)]) -> Option<Problem> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
@@ -154,10 +162,9 @@ fn skipped(objects: &[(Kind, &Loaded)]) -> Option<Problem> {
     }
     let total: usize = counts.values().sum();
     let list: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    let namesakes = objects.iter().filter(|(kind, _)| *kind == Kind::Foreign).find_map(|(_, loaded)| {
-        let kind = text(&loaded.object, &["kind"])?;
-        schema::group_of(kind).map(|group| format!("Istio's {kind} is of the API group {group}"))
-    });
+    let namesakes: BTreeSet<String> =
+        objects.iter().filter(|(kind, _)| *kind == Kind::Foreign).filter_map(|(_, loaded)| namesake(loaded)).collect();
+    let namesakes = Some(namesakes.into_iter().collect::<Vec<_>>().join("; ")).filter(|hint| !hint.is_empty());
     (total > 0).then(|| Problem {
         hint: namesakes,
         ..Problem::new(ProblemSeverity::Note, format!("not read: {}", list.join(", ")))

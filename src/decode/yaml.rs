@@ -61,6 +61,9 @@ pub(super) fn why(error: &Error) -> String {
     if let Error::Budget { .. } = error.without_snippet() {
         return "it is nested too deep, or its aliases make too much of it".to_owned();
     }
+    if let Error::RecursiveReferencesRequireWeakTypes { .. } = error.without_snippet() {
+        return "an alias stands within its own anchor, so it would never end".to_owned();
+    }
     let message = error.to_string();
     let suffix = error.location().map(|place| format!(" at line {}, column {}", place.line(), place.column()));
     suffix.and_then(|suffix| message.strip_suffix(&suffix)).unwrap_or(&message).to_owned()
