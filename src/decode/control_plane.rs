@@ -14,6 +14,10 @@ use crate::model::mesh::{IstioVersion, MeshConfig, MeshProfile};
 use crate::model::workload::Pod;
 
 const DEFAULT_REVISION: &str = "default";
+/// What istiod reads as "no" in its environment; whatever else it cannot read leaves the default, which is "yes".
+///
+/// Istio: `pkg/env/var.go:BoolVar.Lookup`, which calls Go's `strconv.ParseBool`.
+const FALSE: [&str; 6] = ["0", "f", "F", "false", "FALSE", "False"];
 
 /// One istiod, as its Deployment or Pod shows it.
 #[derive(Default)]
@@ -131,7 +135,7 @@ fn read_istiod(container: &Value, istiod: &mut Istiod) {
         entry.and_then(|entry| text(entry, &["value"]))
     };
     if let Some(value) = env("PILOT_ENABLE_ALPN_FILTER") {
-        istiod.alpn_filter = Some(value != "false");
+        istiod.alpn_filter = Some(!FALSE.contains(&value));
     }
     let mut arguments = items(container, &["args"]).iter().filter_map(Value::as_str);
     let domain = arguments.find_map(|argument| match argument.strip_prefix("--domain") {

@@ -38,6 +38,15 @@ fn nothing_seen_is_one_profile_with_the_defaults() {
 }
 
 #[test]
+fn a_switch_of_istiod_is_read_as_go_reads_it() {
+    for (value, is_on) in [("false", false), ("0", false), ("F", false), ("true", true), ("1", true), ("no", true)] {
+        let environment = format!("env: [{{name: PILOT_ENABLE_ALPN_FILTER, value: '{value}'}}]");
+        let profiles = mesh(&istiod("default", "docker.io/istio/pilot:1.31.0", &environment)).profiles;
+        assert_eq!(profiles[0].alpn_filter, is_on, "{value}");
+    }
+}
+
+#[test]
 fn each_revision_has_a_profile_the_default_first() {
     let text = [
         istiod(

@@ -105,14 +105,17 @@ pub(crate) fn run(scenario: &Scenario, version: IstioVersion) -> Result<Value> {
 }
 
 /// What a process left.
-struct Output {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Output {
+    /// Its exit status; none where a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// What it printed.
+    pub(crate) stdout: String,
+    /// What it complained.
+    pub(crate) stderr: String,
 }
 
 /// Waits for a process, but not for ever.
-fn finish(mut command: Command) -> Result<Output> {
+pub(crate) fn finish(mut command: Command) -> Result<Output> {
     command.env("RUST_BACKTRACE", "0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let (mut stdout, mut stderr) =

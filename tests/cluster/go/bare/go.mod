@@ -1,0 +1,3 @@
+module bare-testbed
+
+go 1.24.0

@@ -1,0 +1,3 @@
+module pause-testbed
+
+go 1.24.0

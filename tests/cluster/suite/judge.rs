@@ -1,0 +1,173 @@
+//! The witnesses of a pair held against each other: policy, proxies and wire as the tool reports them, and the loop's own answer.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use kubectl_mtls::model::mesh::IstioVersion;
+use serde_json::Value;
+
+use crate::curl::{Cell, Shown, TIMED_OUT};
+use crate::scenario::answer::{Answer, Observed};
+use crate::scenario::file::Scenario;
+use crate::scenario::lab::find;
+
+/// The Service port where the application can tell who called: what else arrives over mutual TLS runs through TCP chains here.
+const TELLS_THE_CALLER: u16 = 8000;
+
+/// What was held against what.
+#[derive(Debug, Default)]
+pub(crate) struct Judgement {
+    /// Pairs that were judged.
+    pub(crate) pairs: usize,
+    /// Pairs whose answers changed from one request to the next, for as long as they were asked.
+    pub(crate) unstable: Vec<String>,
+    /// What does not agree.
+    pub(crate) disagreements: Vec<String>,
+}
+
+/// Holds a report against the loop's answers and a scenario's expectations.
+pub(crate) fn judge(report: &Value, cells: &BTreeMap<Cell, Shown>, scenario: Option<&Scenario>) -> Result<Judgement> {
+    let mut judgement = Judgement::default();
+    for (cell, shown) in cells {
+        if !shown.stable {
+            judgement.unstable.push(format!("{cell}: {shown}"));
+            continue;
+        }
+        let Some(pair) = pair_of(report, cell) else {
+            judgement.disagreements.push(format!("{cell}: the report has no such pair; the loop saw {shown}"));
+            continue;
+        };
+        judgement.pairs += 1;
+        let found = against_loop(pair, cell, shown).into_iter().chain(among_themselves(pair, shown));
+        judgement.disagreements.extend(found.map(|what| format!("{cell}: {what}")));
+    }
+    if let Some(scenario) = scenario {
+        judgement.disagreements.extend(against_scenario(report, scenario)?);
+    }
+    Ok(judgement)
+}
+
+fn pair_of<'a>(report: &'a Value, cell: &Cell) -> Option<&'a Value> {
+    report["pairs"].as_array()?.iter().find(|pair| {
+        let (client, server) = (&pair["client"], &pair["server"]);
+        client["workload"] == "sleep"
+            && client["namespace"] == *cell.client
+            && server["service"] == "httpbin"
+            && server["namespace"] == *cell.server
+            && server["port"] == cell.port
+    })
+}
+
+/// What the tool says against what the loop saw.
+fn against_loop(pair: &Value, cell: &Cell, shown: &Shown) -> Vec<String> {
+    let mut found = Vec::new();
+    let wire = pair["intent"]["wire"].as_str().unwrap_or("nothing");
+    if shown.exit == TIMED_OUT {
+        if !["tls", "refused"].contains(&wire) {
+            found.push(format!("by policy {wire}; the loop's curl timed out"));
+        }
+        return found;
+    }
+    for (witness, answer) in [("by policy", &pair["intent"]), ("as the tool's curl saw it", &pair["observed"])] {
+        let is_said = answer.get("http").is_some();
+        if is_said
+            && !(says(&answer["http"], &Value::from(shown.code.as_str())) && says(&answer["exit"], &shown.exit.into()))
+        {
+            found.push(format!("{witness} {}/{}; the loop saw {shown}", answer["http"], answer["exit"]));
+        } else if !is_said && (witness == "by policy" || cell.port == TELLS_THE_CALLER) {
+            found.push(format!("{witness}: nothing; the loop saw {shown}; {}", pair["observed"]));
+        }
+    }
+    if cell.port == TELLS_THE_CALLER {
+        let expected = format!("spiffe://cluster.local/ns/{}/sa/sleep", cell.client);
+        let expected = (wire == "mutual-tls").then_some(expected.as_str());
+        if shown.peer() != expected {
+            found.push(format!("by policy {wire}; the loop's application was called by {:?}", shown.peer()));
+        }
+        let told = pair["observed"]["peer"]["uri"].as_str();
+        if told != shown.peer() {
+            found.push(format!("the tool says that {told:?} called, the loop's application {:?}", shown.peer()));
+        }
+    }
+    found
+}
+
+/// Whether an answer, or one of several that race, is this.
+fn says(answer: &Value, shown: &Value) -> bool {
+    answer.as_array().map_or(answer == shown, |several| several.contains(shown))
+}
+
+/// What the tool's own witnesses say against each other.
+fn among_themselves(pair: &Value, shown: &Shown) -> Vec<String> {
+    let mut found = Vec::new();
+    let wire = &pair["intent"]["wire"];
+    for witness in ["programmed", "observed"] {
+        let said = &pair[witness]["wire"];
+        // An application that was waiting proves nothing, and the tool has to say so.
+        let is_waiting = witness == "observed" && shown.exit == TIMED_OUT;
+        let is_so = if is_waiting { said == "unknown" } else { said == wire };
+        if !said.is_null() && !is_so {
+            found.push(format!("by policy {wire}, {witness} {said}: {}", pair[witness]));
+        }
+    }
+    let has_sidecar = pair["client"]["proxy"] == "sidecar"
+        || pair["endpoints"].as_array().is_some_and(|ends| ends.iter().any(|end| end["proxy"] == "sidecar"));
+    if has_sidecar && pair["programmed"]["wire"].is_null() {
+        found.push(format!("the proxies were not read: {}", pair["programmed"]));
+    }
+    if pair["gaps"].as_array().is_none_or(|gaps| !gaps.is_empty()) {
+        found.push(format!("gaps: {}", pair["gaps"]));
+    }
+    found.extend(sides(pair));
+    found
+}
+
+/// Which object decides at the client, by policy and by what its proxy names; what each pod accepts, likewise.
+fn sides(pair: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let (policy, proxy) = (&pair["originates"], &pair["programmed"]["originates"]);
+    for field in ["kind", "mode"] {
+        if !proxy[field].is_null() && proxy[field] != policy[field] {
+            found.push(format!("the client's {field}: {} by policy, {} by its proxy", policy[field], proxy[field]));
+        }
+    }
+    // A cluster names the rule that applies to it, also where that rule says nothing of TLS and auto mTLS decides.
+    let differs = |field| proxy["decidedBy"][field] != policy["decidedBy"][field];
+    if policy["decidedBy"]["kind"] == "DestinationRule"
+        && proxy["decidedBy"].is_object()
+        && ["kind", "namespace", "name"].into_iter().any(differs)
+    {
+        found.push(format!(
+            "the client is decided by {} by policy, by {} in its proxy",
+            policy["decidedBy"], proxy["decidedBy"]
+        ));
+    }
+    for end in pair["endpoints"].as_array().into_iter().flatten() {
+        let (policy, proxy) = (&end["accepts"]["mode"], &end["programmed"]["accepts"]["mode"]);
+        if !proxy.is_null() && proxy != policy {
+            found.push(format!("{} accepts {policy} by policy, {proxy} by its proxy", end["pod"]));
+        }
+    }
+    found
+}
+
+/// What a scenario file expects.
+fn against_scenario(report: &Value, scenario: &Scenario) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    for row in scenario.rows_at(IstioVersion::NEWEST) {
+        let Some(pair) = find(report, &row.pair) else {
+            wrong.push(format!("{}: the report has no such pair", row.pair));
+            continue;
+        };
+        let mut found = Answer::of_report(pair)?.differences(row);
+        match Observed::of_report(pair)? {
+            Ok(observed) => found.extend(observed.differences(scenario, row)),
+            Err(why) => found.push(("observed", "something".to_owned(), why)),
+        }
+        let told = found.into_iter().map(|(what, expected, got)| {
+            format!("{} (line {}): {what}: expected `{expected}`, got `{got}`", row.pair, row.line)
+        });
+        wrong.extend(told);
+    }
+    Ok(wrong)
+}
