@@ -24,6 +24,7 @@ const FALSE: [&str; 6] = ["0", "f", "F", "false", "FALSE", "False"];
 struct Istiod {
     version: Option<IstioVersion>,
     alpn_filter: Option<bool>,
+    tls_on_sidecar_ingress: bool,
     cluster_domain: Option<String>,
 }
 
@@ -72,6 +73,7 @@ fn profile(revision: String, istiod: &Istiod, config: MeshConfig, assume: &Assum
             ..config
         },
         alpn_filter: istiod.alpn_filter.unwrap_or(true),
+        tls_on_sidecar_ingress: istiod.tls_on_sidecar_ingress,
     }
 }
 
@@ -137,6 +139,9 @@ fn read_istiod(container: &Value, istiod: &mut Istiod) {
     if let Some(value) = env("PILOT_ENABLE_ALPN_FILTER") {
         istiod.alpn_filter = Some(!FALSE.contains(&value));
     }
+    if let Some(value) = env("ENABLE_TLS_ON_SIDECAR_INGRESS") {
+        istiod.tls_on_sidecar_ingress = is_true(value);
+    }
     let mut arguments = items(container, &["args"]).iter().filter_map(Value::as_str);
     let domain = arguments.find_map(|argument| match argument.strip_prefix("--domain") {
         Some("") => Some(None),
@@ -147,6 +152,11 @@ fn read_istiod(container: &Value, istiod: &mut Istiod) {
     if let Some(domain) = domain.filter(|domain| !domain.is_empty()) {
         istiod.cluster_domain = Some(domain.to_owned());
     }
+}
+
+/// Istio reads its switches as Go does: `strconv.ParseBool`.
+fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
 
 /// The version in an image's tag: `docker.io/istio/pilot:1.31.0-distroless`.

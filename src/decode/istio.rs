@@ -12,7 +12,7 @@ use crate::model::meta::Origin;
 use crate::model::policy::{EgressListener, IngressListener, PeerAuthentication, Sidecar};
 use crate::model::port::{Protocol, ServicePort, WorkloadPort};
 use crate::model::service::{EntryEndpoint, EntryPort, Resolution, ServiceEntry, WorkloadEntry};
-use crate::model::tls::MtlsMode;
+use crate::model::tls::{MtlsMode, OwnTls};
 
 /// A word where one of a closed list must stand, so that the object cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +91,17 @@ fn ingress_listener(value: &Value) -> Option<IngressListener> {
         bind: owned(value, &["bind"]),
         capture_none: captures_nothing(value),
         default_endpoint: owned(value, &["defaultEndpoint"]),
+        tls: at(value, &["tls"]).map(own_tls),
     })
+}
+
+/// Istio: `pilot/pkg/networking/core/listener.go:BuildListenerTLSContext`: MUTUAL alone demands a certificate.
+fn own_tls(tls: &Value) -> OwnTls {
+    match text(tls, &["mode"]) {
+        Some("MUTUAL") => OwnTls::Mutual,
+        Some("OPTIONAL_MUTUAL") => OwnTls::OptionalMutual,
+        Some(_) | None => OwnTls::Simple,
+    }
 }
 
 fn captures_nothing(listener: &Value) -> bool {

@@ -21,9 +21,12 @@ struct Layered<'s> {
 
 /// What a pod accepts on a port, as its own control plane has it.
 pub(crate) fn of<'s>(mesh: &Mesh<'s>, pod: &'s Pod, port: WorkloadPort) -> Accepts {
-    let class = mesh.declared(pod).get(&port).copied().unwrap_or(PortClass::Auto);
+    let declared = mesh.declared(pod);
+    let class = declared.classes.get(&port).copied().unwrap_or(PortClass::Auto);
     match (pod.proxy, capture::inbound(pod, port), mesh.plane(pod)) {
-        (ProxyKind::Sidecar, Ok(()), Some(plane)) => governed(&plane.peer_authentications, pod, port, class),
+        (ProxyKind::Sidecar, Ok(()), Some(plane)) => {
+            governed(&plane.peer_authentications, pod, (port, class), declared.bound.contains(&port))
+        }
         (ProxyKind::Sidecar, Err(bypass), _) => unguarded(class, Some((pod, bypass))),
         (ProxyKind::Sidecar, Ok(()), None)
         | (
@@ -62,8 +65,16 @@ fn unguarded(class: PortClass, bypass: Option<(&Pod, Bypass)>) -> Accepts {
     Accepts { mode: AcceptMode::NoProxy, class, decided_by, layers: vec![step] }
 }
 
-fn governed(policies: &PeerAuthentications<'_>, pod: &Pod, port: WorkloadPort, class: PortClass) -> Accepts {
-    let composed = policies.compose(&pod.meta.namespace, &pod.meta.labels);
+fn governed(
+    policies: &PeerAuthentications<'_>,
+    pod: &Pod,
+    (port, class): (WorkloadPort, PortClass),
+    bound: bool,
+) -> Accepts {
+    let mut composed = policies.compose(&pod.meta.namespace, &pod.meta.labels);
+    if bound {
+        composed.ports.remove(&port);
+    }
     let counting = counting(policies, pod, port, &composed);
     let winner = counting.iter().rposition(|layered| layered.says.is_some());
     let decided_by = winner
@@ -76,6 +87,7 @@ fn governed(policies: &PeerAuthentications<'_>, pod: &Pod, port: WorkloadPort, c
         why: winner.map(|_| format!("by {}", decided_by.short())),
     }];
     layers.extend(ignored(policies, pod, port, &composed));
+    layers.extend(composed.workload.filter(|_| bound).and_then(|policy| unread(policy, port)));
     layers.extend(counting.iter().enumerate().map(|(index, layered)| {
         let (effect, why) = match (layered.says, winner) {
             (None, _) => (Effect::Inherited, Some("UNSET takes what the layer below says".to_owned())),
@@ -107,14 +119,21 @@ fn counting<'s>(
     layers.extend(policies.namespace(&pod.meta.namespace).map(|policy| whole(policy, Layer::Namespace)));
     if let Some(policy) = composed.workload {
         layers.push(whole(policy, Layer::Workload));
-        layers.extend(policy.ports.get(&port).map(|mode| Layered {
-            policy,
-            layer: Layer::Port,
-            field: format!("spec.portLevelMtls[{port}].mode"),
-            says: *mode,
-        }));
+        let own = policy.ports.get(&port).filter(|_| composed.ports.contains_key(&port));
+        layers.extend(own.map(|mode| Layered { policy, layer: Layer::Port, field: port_mode(port), says: *mode }));
     }
     layers
+}
+
+/// The entry of a port that the Sidecar has the proxy bind itself: it speaks of no captured connection.
+fn unread(policy: &PeerAuthentication, port: WorkloadPort) -> Option<Step> {
+    let mode = policy.ports.get(&port)?;
+    Some(Step {
+        policy: PolicyRef::object(Layer::Port, PolicyKind::PeerAuthentication, &policy.meta, port_mode(port)),
+        says: says(*mode),
+        effect: Effect::Ignored,
+        why: Some("a Sidecar's ingress listener binds the port itself (captureMode: NONE)".to_owned()),
+    })
 }
 
 /// The policies that look as if they spoke for the workload and never do.
@@ -178,6 +197,11 @@ fn older(of: &NamespacePolicies<'_>) -> String {
 
 /// Where the mode of a whole policy stands.
 pub(crate) const MODE: &str = "spec.mtls.mode";
+
+/// Where the mode of one port stands.
+fn port_mode(port: WorkloadPort) -> String {
+    format!("spec.portLevelMtls[{port}].mode")
+}
 
 fn says(mode: Option<MtlsMode>) -> String {
     mode.map_or_else(|| "UNSET".to_owned(), |mode| mode.to_string())

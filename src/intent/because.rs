@@ -94,6 +94,7 @@ fn reason(why: Why) -> &'static str {
         Why::NotReadable => "something that decides it could not be read",
         Why::ForeignTrustDomain => "the client's trust domain is none that the server accepts",
         Why::OtherNetwork => "it is in another network, and the gateway between them is not looked at",
+        Why::EndedByOwnCertificate => "the sidecar ends TLS with a certificate of its own",
         Why::AnsweredByClientProxy => "the client's proxy answers by itself",
     }
 }

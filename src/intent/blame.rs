@@ -91,7 +91,8 @@ impl Case<'_, '_> {
             | Why::NotReadable
             | Why::AnsweredByClientProxy
             | Why::ForeignTrustDomain
-            | Why::OtherNetwork => false,
+            | Why::OtherNetwork
+            | Why::EndedByOwnCertificate => false,
         };
         proxies && mismatch && endpoint.sends.is_some() && endpoint.outcome.wire == Wire::Refused
     }

@@ -11,6 +11,7 @@ use crate::intent::registry::{Discovery, Svc};
 use crate::model::pair::PairIntent;
 use crate::model::port::ServicePort;
 use crate::model::snapshot::Snapshot;
+use crate::model::virtual_service::VirtualService;
 use crate::model::workload::{Capture, Pod, ProxyKind};
 
 /// Answers by client class and service port.
@@ -20,7 +21,7 @@ pub(crate) struct Classes<'s> {
     keys: Vec<&'s str>,
     /// Whether rules exist that another service's cluster could have, and not the one that is dialled.
     rules: bool,
-    /// Whether a ServiceEntry claims addresses that a Service may have too.
+    /// Whether a ServiceEntry claims addresses that a Service may have too, or a route whole subnets of them.
     claims: bool,
     answers: Mutex<HashMap<Key<'s>, Arc<PairIntent>>>,
 }
@@ -48,7 +49,8 @@ impl<'s> Classes<'s> {
         Self {
             keys: selecting_keys(snapshot).into_iter().collect(),
             rules: !snapshot.destination_rules.is_empty() || !snapshot.virtual_services.is_empty(),
-            claims: snapshot.service_entries.iter().any(|entry| !entry.addresses.is_empty()),
+            claims: snapshot.service_entries.iter().any(|entry| !entry.addresses.is_empty())
+                || snapshot.virtual_services.iter().any(claims_subnets),
             answers: Mutex::default(),
         }
     }
@@ -118,6 +120,11 @@ impl<'s> Classes<'s> {
             }),
         })
     }
+}
+
+/// Whether it takes connections by their destination, whatever service is there.
+fn claims_subnets(object: &VirtualService) -> bool {
+    object.tcp.iter().chain(&object.tls).flat_map(|rule| &rule.matches).any(|item| !item.subnets.is_empty())
 }
 
 /// Whether nothing about the pod itself changes which connections its proxy sees.

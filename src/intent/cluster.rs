@@ -12,6 +12,7 @@ use crate::intent::plane::ControlPlane;
 use crate::intent::registry::{Discovery, Svc, SvcPort};
 use crate::intent::traffic_policy::{self, Said};
 use crate::intent::upstream_tls;
+use crate::model::meta::selects;
 use crate::model::pair::OriginMode;
 use crate::model::policy::PeerAuthentication;
 use crate::model::port::ServicePort;
@@ -117,7 +118,8 @@ pub(crate) fn name_of(host: &str, port: ServicePort, subset: Option<&str>) -> St
     format!("outbound|{port}|{}|{host}", subset.unwrap_or_default())
 }
 
-/// Builds the cluster; `None` where istiod builds none (an unknown subset, a DNS name without endpoints).
+/// Builds the cluster; `None` where istiod builds none: an unknown subset, a DNS name without endpoints, or a subset of one
+/// whose labels none of them carries (`cluster_builder.go:buildCluster`).
 pub(crate) fn build<'s>(plane: &ControlPlane<'s>, wanted: Wanted<'_, 's>) -> Option<Cluster<'s>> {
     let Wanted { svc, port, subset: wanted_subset, rule, proxy, endpoints, .. } = wanted;
     let top = rule.map(|rule| traffic_policy::of_port(rule, port.port)).unwrap_or_default();
@@ -138,6 +140,10 @@ pub(crate) fn build<'s>(plane: &ControlPlane<'s>, wanted: Wanted<'_, 's>) -> Opt
         (Some(name), Some(rule)) => {
             let subset = rule.subset(name)?;
             let raw = traffic_policy::raw_passthrough(subset.subset.traffic_policy.as_ref());
+            let here = |endpoint: &ServiceEndpoint<'_>| selects(&subset.subset.labels, &endpoint.labels);
+            if kind == ClusterKind::Dns && !raw && svc.discovery == Discovery::Dns && !endpoints.iter().any(here) {
+                return None;
+            }
             let resolved = traffic_policy::of_subset(rule, subset, port.port);
             let passthrough = raw || resolved.passthrough == Some(true);
             (if passthrough { ClusterKind::OriginalDst } else { kind }, resolved, raw)

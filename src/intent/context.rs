@@ -123,7 +123,7 @@ pub(crate) fn of_machine(
         Some(address) => endpoint.address.parse() == Ok(address),
         None => endpoint.address == workload,
     };
-    for entry in mesh.snapshot.workload_entries.iter().filter(|entry| entry.meta.namespace == namespace) {
+    for entry in mesh.pods.machines(namespace) {
         if is_it(&entry.endpoint) {
             let says = format!("stands for {}", entry.endpoint.address);
             steps.add(PolicyKind::WorkloadEntry, &entry.meta, "spec.address", says);
@@ -162,16 +162,17 @@ fn sharing<'s>(question: &Question<'_, 's>, calls: &[&Call<'s>]) -> Vec<&'s Serv
 }
 
 /// The WorkloadEntries that a ServiceEntry selects.
-fn selected<'s>(mesh: &Mesh<'s>, entry: &'s ServiceEntry) -> impl Iterator<Item = &'s WorkloadEntry> {
-    let machines = mesh.snapshot.workload_entries.iter();
-    machines.filter(move |machine| {
+fn selected<'a, 's>(
+    mesh: &'a Mesh<'s>,
+    entry: &'s ServiceEntry,
+) -> impl Iterator<Item = &'s WorkloadEntry> + use<'a, 's> {
+    mesh.pods.machines(&entry.meta.namespace).iter().copied().filter(move |machine| {
         let carries = |key: &String, value: &String| {
             let label = machine.meta.labels.get(key).or_else(|| machine.endpoint.labels.get(key));
             label == Some(value)
         };
         let selector = entry.workload_selector.as_ref();
-        machine.meta.namespace == entry.meta.namespace
-            && selector.is_some_and(|labels| labels.iter().all(|(key, value)| carries(key, value)))
+        selector.is_some_and(|labels| labels.iter().all(|(key, value)| carries(key, value)))
     })
 }
 

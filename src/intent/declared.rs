@@ -4,7 +4,7 @@
 //! Services declare. Where several declare a port the oldest does, at equal age the smallest host
 //! (`pilot/pkg/model/context.go:SetServiceTargets`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::intent::endpoint::of_entry;
 use crate::intent::mesh::Mesh;
@@ -14,7 +14,22 @@ use crate::intent::registry::{Source, Svc};
 use crate::model::meta::{Meta, selects};
 use crate::model::port::{PortClass, Protocol, WorkloadPort};
 use crate::model::service::Service;
+use crate::model::tls::OwnTls;
 use crate::model::workload::Pod;
+
+/// The ports of a pod that somebody declares.
+#[derive(Debug, Default)]
+pub(crate) struct Declared {
+    /// Those that have chains of their own in the inbound listener, with the class that wins.
+    pub(crate) classes: BTreeMap<WorkloadPort, PortClass>,
+    /// Those that a Sidecar takes away: the proxy listens there itself, and what is captured on its way there meets the chains of
+    /// undeclared ports, whose mode is the workload's whatever `portLevelMtls` says.
+    ///
+    /// Istio: `plugin/authn/authentication.go:needPerPortPassthroughFilterChain`.
+    pub(crate) bound: BTreeSet<WorkloadPort>,
+    /// Those whose TLS the sidecar ends with a certificate of its own, where their mode is DISABLE.
+    pub(crate) own_tls: BTreeMap<WorkloadPort, OwnTls>,
+}
 
 /// A declaration: by whom, of which port, read how.
 struct Target<'a, 's> {
@@ -24,25 +39,49 @@ struct Target<'a, 's> {
     class: PortClass,
 }
 
-/// The declared ports with the class that wins.
-pub(crate) fn of<'s>(mesh: &Mesh<'s>, pod: &'s Pod) -> BTreeMap<WorkloadPort, PortClass> {
-    let sidecar = mesh.plane(pod).and_then(|plane| plane.sidecar(&pod.meta.namespace, &pod.meta.labels));
+// === impl Declared ===
+
+impl Declared {
+    /// Whether a port is declared at all.
+    pub(crate) fn names(&self, port: WorkloadPort) -> bool {
+        self.classes.contains_key(&port) || self.bound.contains(&port)
+    }
+}
+
+/// The ports that are declared of a pod.
+pub(crate) fn of<'s>(mesh: &Mesh<'s>, pod: &'s Pod) -> Declared {
+    let plane = mesh.plane(pod);
+    let sidecar = plane.and_then(|plane| plane.sidecar(&pod.meta.namespace, &pod.meta.labels));
     let ingress = sidecar.map(|sidecar| &sidecar.ingress).filter(|ingress| !ingress.is_empty());
-    let mut declared = BTreeMap::new();
+    let ends_tls = plane.is_some_and(|plane| plane.rules.sidecar_ingress_tls && plane.profile.tls_on_sidecar_ingress);
+    let mut declared = Declared::default();
     match ingress {
         Some(ingress) => {
-            // One that binds its port itself has no chain in the listener that captured connections come to.
-            for listener in ingress.iter().filter(|listener| !listener.capture_none) {
-                declared.entry(listener.port).or_insert(listener.protocol.class());
+            for listener in ingress {
+                if listener.capture_none {
+                    declared.bound.insert(listener.port);
+                } else if let Some(tls) = listener.tls.filter(|_| ends_tls) {
+                    declared.own_tls.insert(listener.port, tls);
+                    declared.classes.entry(listener.port).or_insert(after_tls(listener.protocol));
+                } else {
+                    declared.classes.entry(listener.port).or_insert(listener.protocol.class());
+                }
             }
         }
         None => {
             for target in targets(mesh, pod) {
-                declared.entry(target.port).or_insert(target.class);
+                declared.classes.entry(target.port).or_insert(target.class);
             }
         }
     }
     declared
+}
+
+/// How what is inside the TLS of a port is read.
+///
+/// Istio: `pkg/config/protocol/instance.go:AfterTLSTermination`.
+fn after_tls(protocol: Protocol) -> PortClass {
+    if protocol == Protocol::Https { PortClass::Http } else { protocol.class() }
 }
 
 /// What Services and ServiceEntries of the pod's namespace declare, strongest first.

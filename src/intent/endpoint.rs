@@ -9,7 +9,7 @@ use crate::intent::registry::{Discovery, Source, Svc, SvcPort};
 use crate::model::meta::{Labels, selects};
 use crate::model::port::WorkloadPort;
 use crate::model::service::{
-    EntryEndpoint, Service, ServiceAddress, ServiceEntry, SliceEndpoint, TargetPort, WorkloadEntry,
+    EntryEndpoint, Resolution, Service, ServiceAddress, ServiceEntry, SliceEndpoint, TargetPort, WorkloadEntry,
 };
 use crate::model::workload::Pod;
 
@@ -75,9 +75,25 @@ pub(crate) fn of<'s>(svc: &Svc<'s>, pods: &Pods<'s>) -> Vec<Vec<ServiceEndpoint<
         .iter()
         .map(|port| match svc.source {
             Source::Kubernetes(service) => of_service(service, port, pods),
-            Source::Entry(_) => svc.entries.iter().flat_map(|entry| of_entry(svc, entry, &port.name, pods)).collect(),
+            Source::Entry(_) => of_entries(svc, &port.name, pods),
         })
         .collect()
+}
+
+/// What the ServiceEntries of a host put behind a port, oldest first. One with `DNS_ROUND_ROBIN` adds to a port that has none only.
+///
+/// Istio: `serviceentry/conversion.go:mergeServicesInstancesByNamespaceHost`.
+fn of_entries<'s>(svc: &Svc<'s>, name: &str, pods: &Pods<'s>) -> Vec<ServiceEndpoint<'s>> {
+    let mut found: Vec<ServiceEndpoint<'s>> = Vec::new();
+    for entry in &svc.entries {
+        let room = if entry.resolution == Resolution::DnsRoundRobin {
+            1_usize.saturating_sub(found.len())
+        } else {
+            usize::MAX
+        };
+        found.extend(of_entry(svc, entry, name, pods).into_iter().take(room));
+    }
+    found
 }
 
 fn of_service<'s>(service: &'s Service, port: &SvcPort, pods: &Pods<'s>) -> Vec<ServiceEndpoint<'s>> {
@@ -130,10 +146,11 @@ fn sliced<'s>(
     pods: &Pods<'s>,
 ) -> Option<ServiceEndpoint<'s>> {
     let address = *endpoint.addresses.first()?;
+    // Istio: `endpointslice.go:getPod`: an endpoint whose pod is gone is dropped; without a reference the address tells, of pods in the
+    // Service's namespace only.
     let pod = match &endpoint.pod {
-        // Istio: `endpointslice.go:getPod`; an endpoint whose pod is gone is dropped.
         Some((namespace, name)) => Some(pods.named(namespace, name)?),
-        None => pods.at(address),
+        None => pods.at(address).filter(|pod| pod.meta.namespace == service.meta.namespace),
     };
     Some(match pod {
         Some(pod) => ServiceEndpoint {
@@ -142,7 +159,7 @@ fn sliced<'s>(
         },
         None => ServiceEndpoint {
             location: Location::Address(address),
-            pod: None,
+            pod: pods.at(address),
             namespace: &service.meta.namespace,
             workload: address.to_string(),
             port,

@@ -2,31 +2,29 @@
 //!
 //! Istio: `pilot/pkg/networking/core/listener_inbound.go`, `filterchain_options.go:getFilterChainMatchOptions`.
 
-use std::collections::BTreeMap;
-
+use crate::intent::declared::Declared;
 use crate::intent::plane::ControlPlane;
 use crate::intent::versions::Rules;
 use crate::model::filter_chain::{FilterChain, ISTIO_HTTP_ALPN, ISTIO_TCP_ALPN, PLAINTEXT_HTTP_ALPN, TransportMatch};
 use crate::model::port::{Payload, PortClass, WorkloadPort};
-use crate::model::tls::MtlsMode;
+use crate::model::tls::{MtlsMode, OwnTls};
 use crate::model::workload::Pod;
 
 /// Every filter chain of a pod's inbound listener: those of undeclared ports first, as istiod writes them.
 ///
 /// A port is declared by a Service, a ServiceEntry or a Sidecar's `ingress`. Ports of `portLevelMtls` that nobody declares
 /// get chains of their own.
-pub(crate) fn chains(
-    plane: &ControlPlane<'_>,
-    pod: &Pod,
-    declared: &BTreeMap<WorkloadPort, PortClass>,
-) -> Vec<FilterChain> {
+pub(crate) fn chains(plane: &ControlPlane<'_>, pod: &Pod, declared: &Declared) -> Vec<FilterChain> {
     let composed = plane.peer_authentications.compose(&pod.meta.namespace, &pod.meta.labels);
     let mut chains = of_port(plane.rules, None, PortClass::Auto, composed.mode);
-    for (port, mode) in composed.ports.iter().filter(|(port, _)| !declared.contains_key(port)) {
+    for (port, mode) in composed.ports.iter().filter(|(port, _)| !declared.names(**port)) {
         chains.extend(of_port(plane.rules, Some(*port), PortClass::Auto, *mode));
     }
-    for (port, class) in declared {
-        chains.extend(of_port(plane.rules, Some(*port), *class, composed.port(*port)));
+    for (port, class) in &declared.classes {
+        match (declared.own_tls.get(port), composed.port(*port)) {
+            (Some(tls), MtlsMode::Disable) => chains.push(ending_own_tls(*port, *class, *tls)),
+            (_, mode) => chains.extend(of_port(plane.rules, Some(*port), *class, mode)),
+        }
     }
     chains
 }
@@ -39,6 +37,7 @@ fn of_port(rules: Rules, port: Option<WorkloadPort>, class: PortClass, mode: Mtl
         alpn: alpn.into_iter().map(str::to_owned).collect(),
         terminates,
         codec,
+        own_tls: None,
     };
     let mutual = |alpn, codec| chain(TransportMatch::Tls, alpn, true, codec);
     let foreign = || chain(TransportMatch::Tls, Vec::new(), false, Payload::Tcp);
@@ -64,6 +63,20 @@ fn of_port(rules: Rules, port: Option<WorkloadPort>, class: PortClass, mode: Mtl
         (PortClass::Auto, MtlsMode::Disable) => {
             vec![plain(PLAINTEXT_HTTP_ALPN.to_vec(), http), plain(Vec::new(), tcp)]
         }
+    }
+}
+
+/// The one chain of a port whose TLS the sidecar ends with a certificate of its own.
+///
+/// Istio: `filterchain_options.go:getTLSFilterChainMatchOptions`.
+fn ending_own_tls(port: WorkloadPort, class: PortClass, tls: OwnTls) -> FilterChain {
+    FilterChain {
+        port: Some(port),
+        transport: TransportMatch::Tls,
+        alpn: Vec::new(),
+        terminates: false,
+        codec: if class == PortClass::Http { Payload::Http } else { Payload::Tcp },
+        own_tls: Some(tls),
     }
 }
 

@@ -1,21 +1,22 @@
 //! The indexes over a snapshot, and what is kept once computed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::intent::class::Classes;
 use crate::intent::cluster::{self, Cluster, Wanted};
+use crate::intent::declared::{self, Declared};
 use crate::intent::destination_rule;
 use crate::intent::endpoint::{self, ServiceEndpoint};
+use crate::intent::inbound;
 use crate::intent::outbound::Listeners;
 use crate::intent::plane::ControlPlane;
 use crate::intent::pods::Pods;
 use crate::intent::registry::{Discovery, Registry, Svc, SvcPort};
 use crate::intent::visibility::Scope;
-use crate::intent::{declared, inbound};
 use crate::model::filter_chain::FilterChain;
 use crate::model::mesh::MeshProfile;
-use crate::model::port::{PortClass, ServicePort, WorkloadPort};
+use crate::model::port::ServicePort;
 use crate::model::snapshot::Snapshot;
 use crate::model::workload::{Pod, ProxyKind};
 
@@ -38,14 +39,14 @@ struct Kept<'s> {
     scopes: Mutex<HashMap<ScopeKey<'s>, Arc<Scope<'s>>>>,
     listeners: Mutex<HashMap<(usize, ServicePort), Arc<Listeners<'s>>>>,
     chains: Mutex<HashMap<usize, Arc<[FilterChain]>>>,
-    declared: Mutex<HashMap<usize, Arc<BTreeMap<WorkloadPort, PortClass>>>>,
+    declared: Mutex<HashMap<usize, Arc<Declared>>>,
 }
 
 /// How many names may lead to one another.
 const MOST_ALIASES: usize = 8;
 
-/// The control plane, the namespace and the Sidecar.
-type ScopeKey<'s> = (usize, &'s str, Option<usize>);
+/// The control plane, the namespace, the Sidecar, and whether destinations of routes come with them.
+type ScopeKey<'s> = (usize, &'s str, Option<usize>, bool);
 
 // === impl Mesh ===
 
@@ -127,9 +128,11 @@ impl<'s> Mesh<'s> {
             }
         };
         let namespace = if self.uniform && sidecar.is_none() { "" } else { client.meta.namespace.as_str() };
-        let key = (address(plane), namespace, sidecar.map(address));
+        let infers = client.proxy == ProxyKind::Sidecar;
+        let key = (address(plane), namespace, sidecar.map(address), infers);
         let mut scopes = self.kept.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(scopes.entry(key).or_insert_with(|| Arc::new(Scope::new(&client.meta.namespace, sidecar, plane))))
+        let made = || Arc::new(Scope::new(&client.meta.namespace, sidecar, plane, infers.then_some(&self.registry)));
+        Arc::clone(scopes.entry(key).or_insert_with(made))
     }
 
     /// The outbound listeners of a scope for one port.
@@ -185,8 +188,8 @@ impl<'s> Mesh<'s> {
         Arc::clone(kept.entry(address(pod)).or_insert(built))
     }
 
-    /// The ports of a pod that somebody declares, with the class that wins.
-    pub(crate) fn declared(&self, pod: &'s Pod) -> Arc<BTreeMap<WorkloadPort, PortClass>> {
+    /// The ports of a pod that somebody declares.
+    pub(crate) fn declared(&self, pod: &'s Pod) -> Arc<Declared> {
         if let Some(found) = self.kept.declared.lock().unwrap_or_else(PoisonError::into_inner).get(&address(pod)) {
             return Arc::clone(found);
         }

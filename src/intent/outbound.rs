@@ -7,16 +7,19 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::intent::endpoint::{Location, ServiceEndpoint};
 use crate::intent::host;
 use crate::intent::plane::ControlPlane;
 use crate::intent::registry::{Dialled, Discovery, Registry, Svc};
-use crate::intent::via::{self, Streamed, Via};
+use crate::intent::via::{self, Named, Streamed, Via};
 use crate::intent::virtual_service::{Asking, Routing};
 use crate::intent::visibility::{Egress, Scope};
-use crate::model::port::{PortClass, Protocol, ServicePort};
+use crate::model::port::{PortClass, ServicePort};
 use crate::model::workload::Pod;
 
+mod chains;
 mod listeners;
 
 pub(crate) use listeners::Listeners;
@@ -166,23 +169,36 @@ impl<'s> Hosts<'_, 's> {
         routings.into_iter().find_map(|routing| via::http(routing, asking, domain))
     }
 
-    /// What rules for TCP and TLS make of a connection to a service.
-    pub(crate) fn stream(&self, svc: &Svc<'s>, spot: &Spot) -> Streamed<'s> {
-        let Some(egress) = self.scope.egress.iter().find(|egress| self.brings(egress, svc)) else {
-            return Streamed::Own;
-        };
-        let routings = egress.routings.of_streams(&svc.host);
-        if routings.is_empty() {
-            return Streamed::Own;
+    /// Whether VirtualServices have rules for TCP connections to a service.
+    pub(crate) fn speak_of(&self, svc: &Svc<'s>) -> bool {
+        !is_tls(svc, self.port) && self.routings(svc).iter().any(|routing| !routing.object.tcp.is_empty())
+    }
+
+    /// What rules for TCP make of connections to a service that has these ranges of addresses.
+    pub(crate) fn streams(&self, svc: &Svc<'s>, ranges: &[IpNet]) -> Vec<Streamed<'s>> {
+        if !self.speak_of(svc) {
+            return vec![Streamed::Own];
         }
         let asking = Asking { client: self.client, host: &svc.host, port: self.port };
-        let domain = &self.plane.profile.config.cluster_domain;
-        let is_tls = svc.port(self.port).is_some_and(|spec| matches!(spec.protocol, Protocol::Tls | Protocol::Https));
-        if is_tls {
-            via::tls(&routings, asking, spot.address(), domain)
-        } else {
-            via::tcp(&routings, asking, spot.address(), domain)
+        via::tcp(&self.routings(svc), asking, ranges, &self.plane.profile.config.cluster_domain)
+    }
+
+    /// What rules for TLS make of a connection with the service's own name.
+    pub(crate) fn named(&self, svc: &Svc<'s>, spot: &Spot) -> Named<'s> {
+        if !is_tls(svc, self.port) {
+            return Named::Own;
         }
+        let asking = Asking { client: self.client, host: &svc.host, port: self.port };
+        via::tls(&self.routings(svc), asking, spot.address(), &self.plane.profile.config.cluster_domain)
+    }
+
+    /// The VirtualServices that speak of connections to a service.
+    fn routings(&self, svc: &Svc<'s>) -> Vec<&Arc<Routing<'s>>> {
+        if !self.scope.egress.iter().any(|egress| egress.routings.speak_of_streams()) {
+            return Vec::new();
+        }
+        let found = self.scope.egress.iter().find(|egress| self.brings(egress, svc));
+        found.map_or_else(Vec::new, |egress| egress.routings.of_streams(&svc.host))
     }
 
     /// Whether it is this egress listener that a service's listener comes from.
@@ -194,4 +210,8 @@ impl<'s> Hosts<'_, 's> {
             .iter()
             .any(|found| std::ptr::eq(found.as_ref(), svc))
     }
+}
+
+fn is_tls(svc: &Svc<'_>, port: ServicePort) -> bool {
+    svc.port(port).is_some_and(|spec| listeners::is_tls(spec.protocol))
 }

@@ -27,6 +27,8 @@ pub struct Rules {
     pub passthrough_inspects_endpoints: bool,
     /// Who marks endpoints: 1.12 and 1.19, `pilot/pkg/xds/mtls_checker.go`.
     pub endpoint_check: EndpointCheck,
+    /// `ingress[].tls` of a Sidecar can be switched on: since 1.13, `ENABLE_TLS_ON_SIDECAR_INGRESS`.
+    pub sidecar_ingress_tls: bool,
     /// `workloadSelector` of a DestinationRule is honoured: since 1.14, `pilot/pkg/model/sidecar.go:DestinationRule`.
     pub rule_selects_clients: bool,
     /// Clusters with SIMPLE or MUTUAL keep their own ALPN for HTTP (`istio.alpn_override`): since 1.19, PR 44918.
@@ -68,6 +70,7 @@ impl Rules {
                 (true, false) => EndpointCheck::FirstSubsetThatFits,
                 (true, true) => EndpointCheck::OwnSubset,
             },
+            sidecar_ingress_tls: since(13),
             rule_selects_clients: since(14),
             own_tls_keeps_alpn: since(19),
             own_tls_unmarks: since(20),

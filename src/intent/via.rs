@@ -6,6 +6,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::intent::host;
 use crate::intent::virtual_service::{Asking, Placed, Routing, Takes, source_fits, takes};
 use crate::model::port::ServicePort;
@@ -55,9 +57,18 @@ pub(crate) struct Other<'s> {
     pub(crate) action: Action,
 }
 
-/// What TCP and TLS rules make of a connection.
+/// What takes TCP connections to a service.
 #[derive(Debug, Clone)]
 pub(crate) enum Streamed<'s> {
+    /// Its own cluster.
+    Own,
+    /// A rule: those to its subnets, or all that the service's own chain would take.
+    By { via: Via<'s>, subnets: Option<Vec<IpNet>> },
+}
+
+/// What TLS rules make of a connection by its server name.
+#[derive(Debug, Clone)]
+pub(crate) enum Named<'s> {
     /// No rule speaks of it.
     Own,
     /// A rule takes it.
@@ -106,30 +117,37 @@ pub(crate) fn http<'s>(routing: &Routing<'s>, asking: Asking<'_>, cluster_domain
     })
 }
 
-/// What TCP rules make of a connection to a service, by the address that was dialled.
+/// What TCP rules make of connections to a service that has these ranges of addresses.
+///
+/// Istio: `tls.go:buildSidecarOutboundTCPFilterChainOpts`. The first rule for any destination ends the list; where there is none
+/// the service's own cluster does, unless a rule names the very ranges that the service has.
 pub(crate) fn tcp<'s>(
     routings: &[&Arc<Routing<'s>>],
     asking: Asking<'_>,
-    address: Option<IpAddr>,
+    ranges: &[IpNet],
     cluster_domain: &str,
-) -> Streamed<'s> {
+) -> Vec<Streamed<'s>> {
+    let mut found: Vec<Streamed<'s>> = Vec::new();
+    let mut own = true;
     let rules =
         routings.iter().flat_map(|routing| routing.object.tcp.iter().enumerate().map(move |rule| (routing, rule)));
-    let mut nearest: Option<(u8, Via<'s>)> = None;
     for (routing, (index, rule)) in rules.filter(|(_, (_, rule))| !rule.destinations.is_empty()) {
-        let via = || stream(routing.object, format!("spec.tcp[{index}]"), rule, cluster_domain);
+        let via = stream(routing.object, format!("spec.tcp[{index}]"), rule, cluster_domain);
         let fitting: Vec<_> = rule.matches.iter().filter(|item| source_fits(&item.source, asking)).collect();
         if rule.matches.is_empty() || fitting.iter().any(|item| item.subnets.is_empty()) {
-            return Streamed::By(nearest.map_or_else(via, |(_, via)| via));
+            found.push(Streamed::By { via, subnets: None });
+            return found;
         }
-        let depth = fitting.iter().flat_map(|item| &item.subnets).filter_map(|subnet| prefix(subnet, address?)).max();
-        if let Some(depth) = depth
-            && nearest.as_ref().is_none_or(|(held, _)| depth > *held)
-        {
-            nearest = Some((depth, via()));
+        let subnets: Vec<IpNet> =
+            fitting.iter().flat_map(|item| &item.subnets).filter_map(|subnet| net(subnet)).collect();
+        if subnets.is_empty() {
+            continue;
         }
+        own = own && (subnets.len() != ranges.len() || !subnets.iter().all(|subnet| ranges.contains(subnet)));
+        found.push(Streamed::By { via, subnets: Some(subnets) });
     }
-    nearest.map_or(Streamed::Own, |(_, via)| Streamed::By(via))
+    found.extend(own.then_some(Streamed::Own));
+    found
 }
 
 /// What TLS rules make of a connection whose server name is the service's host.
@@ -138,7 +156,7 @@ pub(crate) fn tls<'s>(
     asking: Asking<'_>,
     address: Option<IpAddr>,
     cluster_domain: &str,
-) -> Streamed<'s> {
+) -> Named<'s> {
     let mut any = false;
     let mut best: Option<(usize, Via<'s>)> = None;
     for routing in routings {
@@ -146,7 +164,9 @@ pub(crate) fn tls<'s>(
             for item in rule.matches.iter().filter(|item| source_fits(&item.source, asking)) {
                 any = true;
                 let there = item.subnets.is_empty()
-                    || address.is_some_and(|at| item.subnets.iter().any(|subnet| prefix(subnet, at).is_some()));
+                    || address.is_some_and(|at| {
+                        item.subnets.iter().filter_map(|subnet| net(subnet)).any(|net| net.contains(&at))
+                    });
                 let name = item.sni_hosts.iter().filter_map(|name| name_rank(name, asking.host)).max();
                 let Some(rank) = name.filter(|_| there) else { continue };
                 if best.as_ref().is_none_or(|(held, _)| rank > *held) {
@@ -156,9 +176,9 @@ pub(crate) fn tls<'s>(
         }
     }
     match (any, best) {
-        (_, Some((_, via))) => Streamed::By(via),
-        (true, None) => Streamed::Unmatched,
-        (false, None) => Streamed::Own,
+        (_, Some((_, via))) => Named::By(via),
+        (true, None) => Named::Unmatched,
+        (false, None) => Named::Own,
     }
 }
 
@@ -167,13 +187,9 @@ fn stream<'s>(object: &'s VirtualService, field: String, rule: &StreamRule, clus
     Via { root: object, object, field, action: Action::Forward { legs, abort: None }, others: Vec::new() }
 }
 
-/// How long the prefix of a subnet that holds the address is.
-fn prefix(subnet: &str, address: IpAddr) -> Option<u8> {
-    if let Ok(own) = subnet.parse::<IpAddr>() {
-        return (own == address).then_some(u8::MAX);
-    }
-    let subnet: ipnet::IpNet = subnet.parse().ok()?;
-    subnet.contains(&address).then(|| subnet.prefix_len())
+/// A subnet, or one address.
+fn net(subnet: &str) -> Option<IpNet> {
+    subnet.parse().ok().or_else(|| subnet.parse().ok().map(|address: IpAddr| IpNet::from(address)))
 }
 
 /// Envoy takes the whole name before the longest wildcard.

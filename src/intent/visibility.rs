@@ -60,11 +60,19 @@ pub(crate) struct Imported<'s> {
 
 impl<'s> Scope<'s> {
     /// The scope of a Sidecar, or of none.
-    pub(crate) fn new(namespace: &'s str, sidecar: Option<&'s Sidecar>, plane: &ControlPlane<'s>) -> Self {
+    ///
+    /// Services that VirtualServices lead to are looked up in `registry`; a gateway gives none, since it gets only what is exported
+    /// to it (Istio: `sidecar.go:DefaultSidecarScopeForGateway`).
+    pub(crate) fn new(
+        namespace: &'s str,
+        sidecar: Option<&'s Sidecar>,
+        plane: &ControlPlane<'s>,
+        registry: Option<&Registry<'s>>,
+    ) -> Self {
         let written = sidecar.and_then(|sidecar| sidecar.egress.as_deref()).filter(|egress| !egress.is_empty());
         let egress = match written {
             Some(listeners) => listeners.iter().map(|listener| Egress::new(listener, namespace, plane)).collect(),
-            None => vec![Egress::everything(namespace, plane)],
+            None => vec![Egress::everything(namespace, plane, registry)],
         };
         let outbound_policy =
             sidecar.and_then(|sidecar| sidecar.outbound_policy).unwrap_or(plane.profile.config.outbound_policy);
@@ -97,7 +105,8 @@ impl<'s> Scope<'s> {
 
     /// A service that only VirtualServices lead to: of several namespaces the client's own, else a Kubernetes one, else the oldest.
     ///
-    /// Istio: `sidecar.go:pickBestVisibleNamespace,serviceMatchingVirtualServicePorts`.
+    /// Istio: `sidecar.go:collectImportedServices,pickBestVisibleNamespace,serviceMatchingVirtualServicePorts`. Whether the client's
+    /// own namespace is among those that the service is exported to, nobody asks.
     fn inferred(
         &self,
         egress: &Egress<'s>,
@@ -107,7 +116,9 @@ impl<'s> Scope<'s> {
     ) -> Option<Imported<'s>> {
         let named = egress.inferred.get(host)?;
         let known = || candidates.iter().filter(|svc| plane.knows(svc));
-        let own = known().find(|svc| svc.namespace() == self.namespace);
+        // Istio: `push_context.go:initServiceRegistry`: one of a namespace, a Kubernetes Service before others.
+        let here = || known().filter(|svc| svc.namespace() == self.namespace);
+        let own = here().find(|svc| svc.is_kubernetes()).or_else(|| here().next());
         let visible = || known().filter(|svc| plane.exports(svc, self.namespace));
         let svc = own.or_else(|| visible().find(|svc| svc.is_kubernetes())).or_else(|| visible().next())?;
         let ports = match (egress.matched_port(), named) {
@@ -157,15 +168,15 @@ impl<'s> Scope<'s> {
 // === impl Egress ===
 
 impl<'s> Egress<'s> {
-    fn everything(namespace: &'s str, plane: &ControlPlane<'s>) -> Self {
+    fn everything(namespace: &'s str, plane: &ControlPlane<'s>, registry: Option<&Registry<'s>>) -> Self {
         let all = Hosts { imported: vec!["*"], excluded: Vec::new() };
         let seen = plane.virtual_services.visible_to(namespace).into_iter().cloned().collect();
-        Self {
-            written: None,
-            hosts: HashMap::from([("*", all)]),
-            routings: Routings::new(seen),
-            inferred: HashMap::new(),
-        }
+        let routings = Routings::new(seen);
+        // What is exported to the namespace is imported anyway.
+        let mut inferred = routings.destinations(namespace, &plane.profile.config);
+        let candidates = |host: &str| registry.map_or(&[][..], |registry| registry.host(host));
+        inferred.retain(|host, _| candidates(host).iter().any(|svc| !plane.exports(svc, namespace)));
+        Self { written: None, hosts: HashMap::from([("*", all)]), routings, inferred }
     }
 
     fn new(written: &'s EgressListener, namespace: &'s str, plane: &ControlPlane<'s>) -> Self {

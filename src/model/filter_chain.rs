@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::port::{Payload, Protocol, WorkloadPort};
-use crate::model::tls::UpstreamTls;
+use crate::model::tls::{OwnTls, UpstreamTls};
 use crate::model::wire::{Arrival, Handling, Sends, Why};
 
 /// One filter chain, reduced to what decides mutual TLS.
@@ -22,6 +22,9 @@ pub struct FilterChain {
     pub terminates: bool,
     /// What reads the bytes.
     pub codec: Payload,
+    /// TLS that the chain ends with a certificate that is not the mesh's; it never `terminates` mutual TLS then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_tls: Option<OwnTls>,
 }
 
 /// `transport_protocol` of a filter chain match.
@@ -121,6 +124,17 @@ pub fn meet(chains: &[FilterChain], port: WorkloadPort, connection: &Connection<
         return Handling::Refuse(Why::NoFilterChain);
     };
     let misread = chain.codec == Payload::Http && connection.payload == Payload::Tcp;
+    if let Some(own) = chain.own_tls {
+        return match (connection.presents, own) {
+            (Presents::Plaintext, _) => Handling::Refuse(Why::NoFilterChain),
+            // The client looks for a certificate of the mesh.
+            (Presents::MeshCertificate, _) => Handling::Refuse(Why::ServerIdentityNotExpected),
+            (Presents::NoCertificate, OwnTls::Mutual) => Handling::Refuse(Why::ClientCertificateRequired),
+            _ if misread => Handling::Refuse(Why::NotHttp),
+            (Presents::NoCertificate, _) | (Presents::ForeignCertificate, OwnTls::Simple) => Handling::TerminateOwn,
+            (Presents::ForeignCertificate, OwnTls::OptionalMutual | OwnTls::Mutual) => Handling::TerminateOwnIfTrusted,
+        };
+    }
     match (chain.terminates, connection.presents) {
         // A terminating chain asks for transport protocol "tls"; plaintext never selects one.
         (true, Presents::Plaintext) => Handling::Refuse(Why::NoFilterChain),

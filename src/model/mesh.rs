@@ -34,6 +34,8 @@ pub struct MeshProfile {
     /// Whether Istio's own proxy with its `istio.alpn` filter runs; upstream Envoy lacks it, and HTTP on sniffed ports
     /// then arrives with the cluster's ALPN.
     pub alpn_filter: bool,
+    /// `ENABLE_TLS_ON_SIDECAR_INGRESS`: a Sidecar's `ingress[].tls` is honoured on ports whose mode is DISABLE.
+    pub tls_on_sidecar_ingress: bool,
 }
 
 /// The fields of `MeshConfig` that change an answer.
@@ -164,6 +166,7 @@ impl Default for MeshProfile {
             version_seen: false,
             config: MeshConfig::default(),
             alpn_filter: true,
+            tls_on_sidecar_ingress: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::meta::{Labels, Meta};
 use crate::model::port::{Protocol, ServicePort, WorkloadPort};
-use crate::model::tls::{ClientTlsSettings, MtlsMode};
+use crate::model::tls::{ClientTlsSettings, MtlsMode, OwnTls};
 
 /// A `PeerAuthentication`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +132,9 @@ pub struct IngressListener {
     pub capture_none: bool,
     /// `defaultEndpoint`.
     pub default_endpoint: Option<String>,
+    /// `tls`: read only where the control plane is told to (`ENABLE_TLS_ON_SIDECAR_INGRESS`).
+    #[serde(default)]
+    pub tls: Option<OwnTls>,
 }
 
 // === impl TrafficPolicy ===

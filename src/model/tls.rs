@@ -16,6 +16,18 @@ pub enum MtlsMode {
     Strict,
 }
 
+/// TLS that a server's sidecar ends with a certificate from files: `tls.mode` of a Sidecar's `ingress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OwnTls {
+    /// No client certificate is asked for.
+    Simple,
+    /// A client certificate is checked where one is shown.
+    OptionalMutual,
+    /// A client certificate is demanded.
+    Mutual,
+}
+
 /// `tls.mode` of a `DestinationRule`. There is no UNSET: `tls: {}` is `DISABLE`, the enum's zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

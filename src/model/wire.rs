@@ -10,7 +10,7 @@ pub enum Wire {
     MutualTls,
     /// Accepted, in the clear.
     Plaintext,
-    /// TLS that no proxy terminates; it reaches the application.
+    /// TLS that is not the mesh's; it reaches the application, or ends at the server's proxy with a certificate of its own.
     Tls,
     /// Refused; the reason says where.
     Refused,
@@ -58,7 +58,7 @@ pub enum Why {
     NoCluster,
     /// The client's proxy has no such listener.
     NoListener,
-    /// A MUTUAL client meets Istio mutual TLS: works with a certificate of the mesh.
+    /// It depends on who signed the client's certificate: Istio mutual TLS takes those of the mesh.
     ClientCertificateOrigin,
     /// Istio mutual TLS to an address that is no pod of the mesh.
     OutsideTheMesh,
@@ -78,6 +78,8 @@ pub enum Why {
     ForeignTrustDomain,
     /// The endpoint is in another network, behind a gateway that decides.
     OtherNetwork,
+    /// The server's sidecar ends the TLS with a certificate of its Sidecar's `ingress`.
+    EndedByOwnCertificate,
 }
 
 /// What a client puts on a connection to one endpoint.
@@ -123,6 +125,10 @@ pub enum Handling {
     Terminate,
     /// Ends here if the certificate is from the mesh, otherwise refused.
     TerminateIfMeshCertificate,
+    /// TLS ends here with a certificate that is not the mesh's.
+    TerminateOwn,
+    /// The same if the client's certificate is of an authority that the server was given, otherwise refused.
+    TerminateOwnIfTrusted,
     /// Closed, for this reason.
     Refuse(Why),
 }
@@ -187,6 +193,7 @@ impl Why {
             Self::AnsweredByClientProxy => "answered-by-client-proxy",
             Self::ForeignTrustDomain => "foreign-trust-domain",
             Self::OtherNetwork => "other-network",
+            Self::EndedByOwnCertificate => "ended-by-own-certificate",
         }
     }
 }
@@ -235,10 +242,26 @@ impl Outcome {
             (Sends::Tls, Some(Handling::Terminate | Handling::TerminateIfMeshCertificate)) => {
                 (Wire::Refused, Why::ClientCertificateRequired)
             }
-            // Plaintext never selects a chain that terminates TLS.
-            (Sends::Plaintext, Some(Handling::Terminate | Handling::TerminateIfMeshCertificate)) => {
-                (Wire::Refused, Why::NoFilterChain)
+            // TLS of the server's own ends at its proxy.
+            (Sends::Tls | Sends::TlsClientCert, Some(Handling::TerminateOwn)) => {
+                (Wire::Tls, Why::EndedByOwnCertificate)
             }
+            (Sends::Tls | Sends::TlsClientCert, Some(Handling::TerminateOwnIfTrusted)) => {
+                (Wire::Depends, Why::ClientCertificateOrigin)
+            }
+            (Sends::MutualTls, Some(Handling::TerminateOwn | Handling::TerminateOwnIfTrusted)) => {
+                (Wire::Refused, Why::ServerIdentityNotExpected)
+            }
+            // Plaintext never selects a chain that terminates TLS.
+            (
+                Sends::Plaintext,
+                Some(
+                    Handling::Terminate
+                    | Handling::TerminateIfMeshCertificate
+                    | Handling::TerminateOwn
+                    | Handling::TerminateOwnIfTrusted,
+                ),
+            ) => (Wire::Refused, Why::NoFilterChain),
         };
         Self { wire, why }
     }

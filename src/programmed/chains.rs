@@ -132,7 +132,14 @@ impl Read {
         let http = chain.filters.iter().find(|filter| filter.is_http());
         let forwards = http.map(|filter| filter.typed_config.forward_client_cert_details.clone());
         self.forwards = self.forwards.take().or(forwards.filter(|text| !text.is_empty()));
-        self.chains.push(FilterChain { port: port.map(WorkloadPort), transport, alpn, terminates, codec });
+        self.chains.push(FilterChain {
+            port: port.map(WorkloadPort),
+            transport,
+            alpn,
+            terminates,
+            codec,
+            own_tls: None,
+        });
     }
 
     /// Whether mutual TLS ends at the chain; `None`, and a word about it, for any other TLS.

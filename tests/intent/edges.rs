@@ -243,3 +243,60 @@ fn an_endpoint_in_another_network_is_left_to_the_gateway_between() {
     assert_eq!(meet("network: here").split(' ').next(), Some("plaintext"));
     assert_eq!(meet("labels: {a: b}").split(' ').next(), Some("plaintext"));
 }
+
+/// Connections to either address of a pod meet the same sidecar: it is one endpoint. Istio: `pilot/pkg/model/service.go:IstioEndpoint`,
+/// whose `Addresses` are those of both families.
+#[test]
+fn a_pod_with_addresses_of_two_families_is_one_endpoint() {
+    let slice = |family: &str, address: &str| {
+        format!(
+            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+             metadata: {{name: dual-{family}, namespace: foo, labels: {{kubernetes.io/service-name: dual}}}}\n\
+             addressType: {family}\nports: [{{name: http, port: 80, protocol: TCP}}]\n\
+             endpoints: [{{addresses: ['{address}'], conditions: {{ready: true}}, \
+             targetRef: {{kind: Pod, name: dual, namespace: foo}}}}]\n---\n"
+        )
+    };
+    let dual = pod("dual", "", "").replacen(
+        "\n---\n",
+        "\nstatus: {podIP: 10.0.0.9, podIPs: [{ip: 10.0.0.9}, {ip: 'fd00::9'}]}\n---\n",
+        1,
+    );
+    for slices in ["", &(slice("IPv4", "10.0.0.9") + &slice("IPv6", "fd00::9"))] {
+        let pair = ask(&with(&format!("{dual}{slices}")), "foo/sleep", "dual.foo:8000");
+        let pods: Vec<&str> = pair.endpoints.iter().filter_map(|end| end.pod.as_deref()).collect();
+        assert_eq!(pods, ["dual"], "{slices}");
+        assert_eq!(pair.outcome.wire.as_str(), "mutual-tls", "{slices}");
+    }
+}
+
+/// Istio: `pilot/pkg/serviceregistry/kube/controller/endpointslice.go:endpointHealthStatus` and
+/// `pilot/pkg/xds/endpoints/endpoint_builder.go:filterIstioEndpoint`.
+#[test]
+fn nothing_is_sent_to_what_is_not_ready_unless_the_service_publishes_it() {
+    let of = |publish: bool| {
+        let document = pod("late", "", "").replacen(
+            "\n---\n",
+            "\nstatus: {podIP: 10.0.0.9, conditions: [{type: Ready, status: 'False'}]}\n---\n",
+            1,
+        );
+        let published = format!("spec: {{publishNotReadyAddresses: {publish}, selector: {{app: late}}");
+        with(&document.replace("spec: {selector: {app: late}", &published))
+    };
+    assert_eq!(ask(&of(false), "foo/sleep", "late.foo:8000").outcome.why.as_str(), "no-endpoints");
+    assert_eq!(ask(&of(true), "foo/sleep", "late.foo:8000").outcome.why.as_str(), "mutual-tls");
+}
+
+/// Injection gives gateways no `security.istio.io/tlsMode`, so that istiod marks none of them for automatic mutual TLS.
+/// Istio: `pilot/pkg/serviceregistry/kube/conversion.go:PodTLSMode`.
+#[test]
+fn a_gateway_without_the_label_gets_plaintext() {
+    let gateway = "apiVersion: v1\nkind: Pod\nmetadata: {name: gw, namespace: foo, labels: {app: gw}}\n\
+                   spec: {containers: [{name: istio-proxy, image: proxyv2, args: [proxy, router]}]}\n---\n\
+                   apiVersion: v1\nkind: Service\nmetadata: {name: gw, namespace: foo}\n\
+                   spec: {selector: {app: gw}, ports: [{name: http, port: 80, targetPort: 8080}]}\n---\n";
+    let pair = ask(&with(&format!("{}{gateway}", peer("foo", "default", "STRICT"))), "foo/sleep", "gw.foo:80");
+    assert_eq!(pair.originates.mode, OriginMode::Auto);
+    assert_eq!(pair.endpoints[0].marked, Some(false));
+    assert_eq!(pair.outcome.wire.as_str(), "plaintext");
+}

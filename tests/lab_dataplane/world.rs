@@ -83,6 +83,7 @@ pub(crate) fn chains(port: Option<u16>, class: PortClass, mode: MtlsMode) -> Vec
         alpn: alpn.iter().map(|name| (*name).to_owned()).collect(),
         terminates,
         codec,
+        own_tls: None,
     };
     rows.into_iter().map(chain).collect()
 }

@@ -1,10 +1,13 @@
 //! A call that a VirtualService takes: to its destinations, or answered on the spot.
 
+use std::sync::Arc;
+
 use crate::intent::call::{Call, Caller, End, Led, Target, both};
 use crate::intent::cluster;
 use crate::intent::outbound::Spot;
-use crate::intent::registry::Discovery;
+use crate::intent::registry::{Discovery, Svc};
 use crate::intent::via::{Action, Leg, Via};
+use crate::intent::visibility::Imported;
 use crate::model::pair::Route;
 use crate::model::port::{Payload, ServicePort};
 use crate::model::wire::{Outcome, Why, Wire};
@@ -32,14 +35,25 @@ impl<'s> Caller<'_, 's> {
     fn led(&self, leg: &Leg, only: Option<&Spot>, codec: Payload) -> (Led<'s>, Call<'s>) {
         let (host, port) = self.destination(leg, codec);
         let target = Target { host: &host, port, subset: leg.subset.as_deref() };
-        let call = self.by_cluster(&target, only, codec);
+        let (found, call) = if self.is_alias(&host) {
+            (None, self.refused(Route::Direct, Why::NoCluster, only, codec))
+        } else {
+            (self.cluster(&target), self.by_cluster(&target, only, codec))
+        };
         let led = Led {
             name: cluster::name_of(&host, port, leg.subset.as_deref()),
-            found: self.cluster(&target),
+            found,
             outcome: call.outcome,
             sends: call.sends(),
         };
         (led, call)
+    }
+
+    /// Whether a host is another name of a service, which has no cluster: a route follows one such name and no second.
+    fn is_alias(&self, host: &str) -> bool {
+        let known = self.scope.service(self.plane, &self.mesh.registry, host);
+        self.plane.rules.external_name_is_alias
+            && known.is_some_and(|known| matches!(known.svc.discovery, Discovery::Alias(_)))
     }
 
     /// The host and the port of the cluster. An `ExternalName` Service has none of its own.
@@ -47,14 +61,29 @@ impl<'s> Caller<'_, 's> {
     /// Istio: `pilot/pkg/networking/core/route/route.go:GetDestinationCluster`: routes of HTTP know a service only by the port that
     /// was dialled; a TCP connection takes the one port of its destination where there is just one.
     fn destination(&self, leg: &Leg, codec: Payload) -> (String, ServicePort) {
-        let known = self.scope.service(self.plane, &self.mesh.registry, &leg.host);
-        let listed = known.as_ref().filter(|known| codec == Payload::Tcp || known.has(self.port.port));
-        let host = match listed.map(|known| &known.svc.discovery) {
+        let (named, single) = match codec {
+            Payload::Tcp => {
+                let known = self.scope.service(self.plane, &self.mesh.registry, &leg.host);
+                let single = known.as_ref().and_then(Imported::only_port);
+                (known.map(|known| known.svc), single)
+            }
+            Payload::Http => (self.listed(&leg.host), None),
+        };
+        let host = match named.as_ref().map(|svc| &svc.discovery) {
             Some(Discovery::Alias(target)) if self.plane.rules.external_name_is_alias => target.clone(),
             Some(_) | None => leg.host.clone(),
         };
-        let single = known.filter(|_| codec == Payload::Tcp).and_then(|known| known.only_port());
         (host, leg.port.or(single).unwrap_or(self.port.port))
+    }
+
+    /// The service of a host that the egress listener of the dialled port imports by itself, with that port.
+    ///
+    /// Istio: `httproute.go:BuildSidecarOutboundVirtualHosts`: what only comes with a route is not among its `servicesByName`.
+    fn listed(&self, host: &str) -> Option<Arc<Svc<'s>>> {
+        let egress = self.scope.egress_for_port(self.port.port)?;
+        let candidates = self.mesh.registry.host(host);
+        let mut imported = self.scope.selected(egress, self.plane, candidates).into_iter();
+        imported.rfind(|svc| svc.port(self.port.port).is_some())
     }
 }
 

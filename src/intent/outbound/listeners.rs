@@ -7,10 +7,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::intent::endpoint::ServiceEndpoint;
+use crate::intent::outbound::chains::{Chain, Chains, Leads};
 use crate::intent::outbound::{Hosted, Hosts, Routed, Spot};
 use crate::intent::plane::ControlPlane;
 use crate::intent::registry::{self, Dialled, Discovery, Registry, Svc, SvcPort};
-use crate::intent::via::Streamed;
+use crate::intent::via::Named;
 use crate::intent::visibility::{Egress, Scope};
 use crate::model::mesh::OutboundPolicy;
 use crate::model::port::{Payload, PortClass, Protocol, ServicePort};
@@ -35,25 +36,7 @@ struct Entry<'s> {
     /// Made by an egress listener with a port of its own: later ones add nothing.
     locked: bool,
     protocol: Protocol,
-    chains: Vec<Chain<'s>>,
-}
-
-#[derive(Debug, Clone)]
-struct Chain<'s> {
-    leads: Leads<'s>,
-    /// Matches `raw_buffer` and plaintext HTTP only.
-    sniffed_http: bool,
-    range: Option<ipnet::IpNet>,
-    /// Matches a server name, which plaintext never has.
-    server_name: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-enum Leads<'s> {
-    /// To the routes of the port, by Host.
-    Routes,
-    /// To one service, whatever the Host.
-    To(Arc<Svc<'s>>, Payload),
+    chains: Chains<'s>,
 }
 
 /// What a listener is made from.
@@ -148,19 +131,15 @@ impl<'s> Listeners<'s> {
 
     fn add_at(&mut self, bind: Bind, svc: &Arc<Svc<'s>>, protocol: Protocol, range: Option<ipnet::IpNet>) {
         let any = bind == Bind::Any;
+        let named = is_tls(protocol) && (range.is_some() || (any && svc.addresses.is_empty()));
         let tcp = || Chain {
-            leads: Leads::To(Arc::clone(svc), Payload::Tcp),
-            sniffed_http: false,
-            range,
-            server_name: (is_tls(protocol) && (range.is_some() || (any && svc.addresses.is_empty())))
-                .then(|| svc.host.clone()),
+            server_name: named.then(|| svc.host.clone()),
+            ..Chain::to(Leads::To(Arc::clone(svc), Payload::Tcp), range)
         };
-        let shared = |sniffed_http| Chain { leads: Leads::Routes, sniffed_http, range: None, server_name: None };
-        let own_http = || Chain {
-            leads: if any { Leads::Routes } else { Leads::To(Arc::clone(svc), Payload::Http) },
-            sniffed_http: true,
-            range: None,
-            server_name: None,
+        let shared = |sniffed_http| Chain { sniffed_http, ..Chain::to(Leads::Routes, None) };
+        let own_http = || {
+            let leads = if any { Leads::Routes } else { Leads::To(Arc::clone(svc), Payload::Http) };
+            Chain { sniffed_http: true, ..Chain::to(leads, None) }
         };
         let class = protocol.class();
         let kept = if class == PortClass::Http && any { Protocol::Auto } else { protocol };
@@ -170,7 +149,7 @@ impl<'s> Listeners<'s> {
             PortClass::Auto => vec![tcp(), own_http()],
         };
         let Some(entry) = self.entries.get_mut(&bind) else {
-            self.entries.insert(bind, Entry { locked: false, protocol: kept, chains });
+            self.entries.insert(bind, Entry { locked: false, protocol: kept, chains: Chains::new(chains) });
             return;
         };
         // Server-first protocols cannot share a listener with anything that has to be sniffed.
@@ -179,18 +158,18 @@ impl<'s> Listeners<'s> {
         let (existing, incoming) = (entry.protocol.class(), class);
         match (existing, incoming) {
             _ if entry.locked => {}
-            // An HTTP listener is there already; its routes are shared.
-            (PortClass::Http | PortClass::Auto, PortClass::Http) => {}
+            // An HTTP listener is there already; its routes are shared. One that is sniffed takes no second sniffed service, whose
+            // other connections then find no chain.
+            (PortClass::Http | PortClass::Auto, PortClass::Http) | (PortClass::Auto, PortClass::Auto) => {}
             _ if unmixable => {}
             (PortClass::Http, PortClass::Auto) => {
-                *entry = Entry { locked: false, protocol: kept, chains };
+                *entry = Entry { locked: false, protocol: kept, chains: Chains::new(chains) };
             }
             (PortClass::Tcp, PortClass::Http | PortClass::Auto) | (PortClass::Http, PortClass::Tcp) => {
-                entry.merge(chains);
+                entry.chains.merge(chains);
                 entry.protocol = Protocol::Auto;
             }
-            (PortClass::Tcp | PortClass::Auto, PortClass::Tcp) => entry.merge(chains),
-            (PortClass::Auto, PortClass::Auto) => entry.merge(vec![tcp()]),
+            (PortClass::Tcp | PortClass::Auto, PortClass::Tcp) => entry.chains.merge(chains),
         }
     }
 
@@ -209,19 +188,20 @@ impl<'s> Listeners<'s> {
         // A pod's own address has no listener of a headless service.
         let exact = if own { None } else { self.entries.get(&Bind::At(spot.clone())) };
         let entry = exact.or_else(|| self.entries.get(&Bind::Any));
-        let Some(chain) = entry.and_then(|entry| entry.select(spot.address(), payload)) else {
+        let Some(leads) = entry.and_then(|entry| entry.chains.lead(spot.address(), payload, hosts)) else {
             return (unknown(), Payload::Tcp);
         };
         let by_alias = || alias.and_then(|alias| hosts.route_alias(alias)).map(Routed::Ruled);
-        match (&chain.leads, payload) {
-            (Leads::To(svc, Payload::Tcp), _) => match hosts.stream(svc, spot) {
-                Streamed::Own => (Routed::Cluster(Arc::clone(svc)), Payload::Tcp),
-                Streamed::By(via) => (Routed::Ruled(via), Payload::Tcp),
-                Streamed::Unmatched => (unknown(), Payload::Tcp),
+        match (leads, payload) {
+            (Leads::By(via), _) => (Routed::Ruled(via), Payload::Tcp),
+            (Leads::To(svc, Payload::Tcp), _) => match hosts.named(&svc, spot) {
+                Named::Own => (Routed::Cluster(svc), Payload::Tcp),
+                Named::By(via) => (Routed::Ruled(via), Payload::Tcp),
+                Named::Unmatched => (unknown(), Payload::Tcp),
             },
             // The routes of one service; none where the egress listener of the port does not import it.
             (Leads::To(svc, Payload::Http), Payload::Http) => match hosts.route(&svc.host) {
-                Hosted::Own(_) => (Routed::Cluster(Arc::clone(svc)), Payload::Http),
+                Hosted::Own(_) => (Routed::Cluster(svc), Payload::Http),
                 Hosted::Ruled(via) => (Routed::Ruled(via), Payload::Http),
                 Hosted::Unknown => (Routed::NoRoute, Payload::Http),
             },
@@ -276,7 +256,7 @@ fn own_binds(svc: &Svc<'_>) -> Vec<Bind> {
     }
 }
 
-fn is_tls(protocol: Protocol) -> bool {
+pub(super) fn is_tls(protocol: Protocol) -> bool {
     matches!(protocol, Protocol::Tls | Protocol::Https)
 }
 
@@ -296,57 +276,5 @@ impl Egress<'_> {
         let local = || written.capture_none.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let bind: IpAddr = written.bind.as_ref().and_then(|bind| bind.parse().ok()).or_else(local)?;
         Some(if bind.is_unspecified() { Bind::Any } else { Bind::At(Spot::Address(bind)) })
-    }
-}
-
-// === impl Entry ===
-
-impl<'s> Entry<'s> {
-    /// Adds chains whose conditions no chain has yet.
-    ///
-    /// Istio: `listener.go:mergeTCPFilterChains`.
-    fn merge(&mut self, incoming: Vec<Chain<'s>>) {
-        for chain in incoming {
-            if !self.chains.iter().any(|existing| existing.same_match(&chain)) {
-                self.chains.push(chain);
-            }
-        }
-    }
-
-    /// Envoy's choice for a plaintext connection: address, server name, transport, ALPN, without going back.
-    fn select(&self, address: Option<IpAddr>, payload: Payload) -> Option<&Chain<'s>> {
-        let (catch_all, matching): (Vec<&Chain<'s>>, Vec<&Chain<'s>>) =
-            self.chains.iter().partition(|chain| chain.matches_all());
-        let fallback = catch_all.last().copied();
-        if matching.is_empty() {
-            return fallback;
-        }
-        let depth = |chain: &Chain<'s>| match (chain.range, address) {
-            (None, _) => Some(-1),
-            (Some(range), Some(address)) if range.contains(&address) => Some(i16::from(range.prefix_len())),
-            (Some(_), _) => None,
-        };
-        let best = matching.iter().filter_map(|chain| depth(chain)).max();
-        let near = matching.into_iter().filter(|chain| best.is_some() && depth(chain) == best);
-        let nameless: Vec<&Chain<'s>> = near.filter(|chain| chain.server_name.is_none()).collect();
-        let raw = nameless.iter().any(|chain| chain.sniffed_http);
-        let of_transport: Vec<&Chain<'s>> = nameless.into_iter().filter(|chain| chain.sniffed_http == raw).collect();
-        let sniffed = self.chains.iter().any(|chain| chain.sniffed_http) && payload == Payload::Http;
-        let by_alpn = of_transport.iter().find(|chain| sniffed && chain.sniffed_http);
-        by_alpn.or_else(|| of_transport.iter().find(|chain| !chain.sniffed_http)).copied().or(fallback)
-    }
-}
-
-// === impl Chain ===
-
-impl Chain<'_> {
-    fn matches_all(&self) -> bool {
-        !self.sniffed_http && self.range.is_none() && self.server_name.is_none()
-    }
-
-    fn same_match(&self, other: &Self) -> bool {
-        self.sniffed_http == other.sniffed_http
-            && self.range.map(|range| range.trunc()) == other.range.map(|range| range.trunc())
-            && self.server_name == other.server_name
     }
 }

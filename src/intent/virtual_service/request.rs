@@ -87,9 +87,11 @@ fn is_path(uri: Option<&StringMatch>, any_case: bool) -> bool {
     }
 }
 
-/// Clients may name the port behind the host, and curl does so where it is not 80; a condition that either fits is met.
+/// Envoy leaves the port aside for virtual hosts (`ignore_port_in_host_matching`) and not here; clients name it, as curl does, where
+/// it is not 80.
 fn is_authority(wanted: &StringMatch, asking: Asking<'_>) -> bool {
-    is(wanted, asking.host) || is(wanted, &format!("{}:{}", asking.host, asking.port))
+    let Asking { host, port, .. } = asking;
+    if port.0 == 80 { is(wanted, host) } else { is(wanted, &format!("{host}:{port}")) }
 }
 
 /// Whether a text matches; an expression that cannot be read matches nothing (Envoy refuses it).

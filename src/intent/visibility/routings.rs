@@ -16,6 +16,8 @@ pub(crate) struct Routings<'s> {
     list: Vec<Arc<Routing<'s>>>,
     exact: HashMap<String, Vec<usize>>,
     wildcards: Vec<(String, usize)>,
+    /// Whether any has rules for TCP or TLS.
+    streams: bool,
 }
 
 /// Ports of a service that destinations name; `None` = one of them names no port, which means all.
@@ -36,6 +38,7 @@ impl<'s> Routings<'s> {
                 }
             }
         }
+        index.streams = list.iter().any(|routing| !routing.object.tcp.is_empty() || !routing.object.tls.is_empty());
         index.list = list;
         index
     }
@@ -55,6 +58,11 @@ impl<'s> Routings<'s> {
         let covering = self.wildcards.iter().filter(|(pattern, _)| host::covers(pattern, service));
         let longest = covering.rev().max_by_key(|(pattern, _)| pattern.len());
         longest.and_then(|(_, place)| self.list.get(*place)).into_iter().collect()
+    }
+
+    /// Whether any has rules for TCP or TLS connections.
+    pub(crate) fn speak_of_streams(&self) -> bool {
+        self.streams
     }
 
     /// Those that speak of TCP and TLS connections to a service.

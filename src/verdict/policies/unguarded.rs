@@ -89,7 +89,7 @@ fn strict_ports<'s>(view: &View<'_, 's>, policy: &PeerAuthentication, pod: &'s P
         let entry = composed.workload.and_then(|workload| workload.ports.get(port)).copied().flatten();
         composed.port(*port) == MtlsMode::Strict && if entry.is_some() { own } else { whole }
     };
-    view.mesh.declared(pod).keys().copied().filter(by_it).collect()
+    view.mesh.declared(pod).classes.keys().copied().filter(by_it).collect()
 }
 
 /// What is open of these ports, and whether others are guarded nevertheless.

@@ -96,7 +96,7 @@ impl<'m, 's> View<'m, 's> {
 
     /// Whether a Service, a ServiceEntry or a Sidecar declares a port of a pod.
     pub(super) fn declares(&self, pod: &'s Pod, port: WorkloadPort) -> bool {
-        self.mesh.declared(pod).contains_key(&port)
+        self.mesh.declared(pod).names(port)
     }
 
     /// Whether a rule for this host is looked up for any service.

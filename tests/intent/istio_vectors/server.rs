@@ -122,6 +122,9 @@ pub(super) fn inbound(vector: &Vector, version: IstioVersion) -> Checked {
             "spec": {"ingress": ports, "egress": [{"hosts": ["*/*"]}]},
         }));
     }
+    if input["enableTlsOnSidecarIngress"] == true {
+        world.add(istiod("ENABLE_TLS_ON_SIDECAR_INGRESS", "true"));
+    }
     let snapshot = world.read(version);
     let mesh = Mesh::new(&snapshot);
     let chains = mesh.inbound_chains(pod_named(&mesh, "server"));
@@ -129,17 +132,35 @@ pub(super) fn inbound(vector: &Vector, version: IstioVersion) -> Checked {
     let port = WorkloadPort(u16::try_from(call["port"].as_u64().unwrap()).unwrap());
     let handling = meet(&chains, port, &connection(call));
     let ours = match handling {
-        Handling::Pass | Handling::Terminate | Handling::TerminateIfMeshCertificate => None,
+        Handling::Pass
+        | Handling::Terminate
+        | Handling::TerminateIfMeshCertificate
+        | Handling::TerminateOwn
+        | Handling::TerminateOwnIfTrusted => None,
         Handling::Refuse(Why::NoFilterChain) => Some("no_filter_chain"),
-        Handling::Refuse(Why::ClientCertificateRequired) => Some("mtls_error"),
+        // Istio's simulation wants the very certificate that is told, on either side.
+        Handling::Refuse(Why::ClientCertificateRequired | Why::ServerIdentityNotExpected) => Some("mtls_error"),
         Handling::Refuse(_) => Some("protocol_error"),
     };
     same("error", &ours, &expected["error"].as_str())
 }
 
+/// The control plane's Deployment, with a switch in its environment.
+fn istiod(switch: &str, value: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "istiod", "namespace": "istio-system"},
+           "spec": {"template": {"metadata": {"labels": {"app": "istiod"}}, "spec": {"containers": [
+               {"name": "discovery", "env": [{"name": switch, "value": value}]}]}}}})
+}
+
 pub(super) fn ingress(input: &Value) -> Option<Value> {
     if let Some(listeners) = input["sidecarIngress"].as_array() {
         return Some(json!(listeners));
+    }
+    if let Some(one) = input["sidecarIngress"].as_object() {
+        let tls = json!({"mode": one["tlsMode"], "serverCertificate": "/etc/cert", "privateKey": "/etc/key",
+                         "caCertificates": "/etc/ca"});
+        return Some(json!([{"port": {"number": one["port"], "protocol": one["protocol"], "name": "port"},
+                            "defaultEndpoint": "127.0.0.1:8080", "tls": tls}]));
     }
     let ports = input.get("sidecarIngressPorts")?.as_object()?;
     let listeners: Vec<Value> = ports

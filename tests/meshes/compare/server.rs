@@ -52,6 +52,8 @@ fn handling(handling: Handling) -> String {
         Handling::Pass => "pass".to_owned(),
         Handling::Terminate => "terminate".to_owned(),
         Handling::TerminateIfMeshCertificate => "terminate-if-mesh-certificate".to_owned(),
+        // The recordings know no such port: istiod's switch for it is off.
+        Handling::TerminateOwn | Handling::TerminateOwnIfTrusted => "terminate-own".to_owned(),
         Handling::Refuse(why) => format!("refuse:{}", why.as_str()),
     }
 }
