@@ -16,6 +16,15 @@ use crate::meshes::tally::{Difference, Tally};
 
 /// The recordings, read once for all tests.
 static CASES: LazyLock<Vec<(Recorded, Snapshot)>> = LazyLock::new(|| {
+    read(&[include_str!("../vectors/istiod-meshes.jsonl"), include_str!("../vectors/istiod-entries.jsonl")])
+});
+
+/// Recordings of machines, aliases, Sidecars with ingress and routes.
+static KINDS: LazyLock<Vec<(Recorded, Snapshot)>> = LazyLock::new(|| {
+    read(&[include_str!("../vectors/istiod-kinds.jsonl"), include_str!("../vectors/istiod-routes.jsonl")])
+});
+
+fn read(files: &[&str]) -> Vec<(Recorded, Snapshot)> {
     let assume = compare::newest();
     let read = |line| {
         let case: Recorded = serde_json::from_str(line).unwrap();
@@ -23,9 +32,8 @@ static CASES: LazyLock<Vec<(Recorded, Snapshot)>> = LazyLock::new(|| {
         assert!(problems.is_empty(), "{}: {problems:?}", case.id);
         (case, snapshot)
     };
-    let files = [include_str!("../vectors/istiod-meshes.jsonl"), include_str!("../vectors/istiod-entries.jsonl")];
-    files.into_iter().flat_map(str::lines).map(read).collect()
-});
+    files.iter().copied().flat_map(str::lines).map(read).collect()
+}
 
 /// Compares one part of every recording.
 fn each(part: impl Fn(&str, &Expected, &Mesh<'_>, &mut Tally)) -> Tally {
@@ -69,6 +77,15 @@ fn every_endpoint_is_marked_as_istiod_marks_it() {
     agreed(&each(compare::marks), 2_000);
 }
 
+#[test]
+fn machines_aliases_ingress_listeners_and_routes_are_answered_as_istiod_does() {
+    let mut sum = Tally::default();
+    for (case, snapshot) in KINDS.iter() {
+        sum.add(compare::all(&case.id, &case.expected, &Mesh::new(snapshot)));
+    }
+    agreed(&sum, 20_000);
+}
+
 /// Meshes on which the rules once disagreed with Istio's own code, made small.
 #[test]
 fn what_was_once_wrong_is_right() {
@@ -83,7 +100,7 @@ fn what_was_once_wrong_is_right() {
 #[test]
 fn the_order_of_the_objects_changes_nothing() {
     let mut pairs = 0;
-    for (case, snapshot) in CASES.iter().step_by(3) {
+    for (case, snapshot) in CASES.iter().step_by(3).chain(KINDS.iter().step_by(2)) {
         let mut turned = snapshot.clone();
         turned.pods.reverse();
         turned.services.reverse();
@@ -92,6 +109,9 @@ fn the_order_of_the_objects_changes_nothing() {
         turned.peer_authentications.reverse();
         turned.destination_rules.reverse();
         turned.sidecars.reverse();
+        turned.virtual_services.reverse();
+        turned.endpoint_slices.reverse();
+        turned.namespaces.reverse();
         let (one, other) = (Mesh::new(snapshot), Mesh::new(&turned));
         assert_eq!(one.servers(), other.servers(), "{}", case.id);
         for client in &case.expected.servers {
