@@ -14,6 +14,7 @@ pub mod completion;
 pub mod drift;
 pub mod explain;
 pub mod lab;
+pub mod mesh_config;
 pub mod notice;
 pub mod proxies;
 pub mod source;

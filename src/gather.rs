@@ -11,4 +11,6 @@ pub mod proxies;
 pub mod replay;
 pub mod scope;
 pub mod suggest;
+mod tallied;
 pub mod traffic;
+mod witnesses;

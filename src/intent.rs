@@ -19,12 +19,14 @@ mod class;
 pub(crate) mod client;
 mod cluster;
 mod context;
+mod crowd;
 mod declared;
 pub(crate) mod destination_rule;
 pub(crate) mod endpoint;
 pub(crate) mod host;
 mod inbound;
 mod mark;
+mod members;
 mod mesh;
 mod order;
 mod originates;
@@ -44,7 +46,9 @@ mod virtual_service;
 mod visibility;
 
 pub use client::Client;
+pub use crowd::{Class, Crowd};
 pub use endpoint::{Location, ServiceEndpoint};
+pub use members::{Members, Numbers};
 pub use mesh::Mesh;
 
 // === impl Mesh, the questions ===

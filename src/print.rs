@@ -13,6 +13,7 @@ mod grid;
 pub mod jsonpath;
 pub mod narrative;
 mod rows;
+mod summary;
 mod table;
 mod traffic;
 

@@ -78,6 +78,18 @@ impl Proxies {
         self.insert(namespace, other, reading);
     }
 
+    /// Whether no proxy was asked at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_pod.is_empty()
+    }
+
+    /// Whether a pod's proxy was asked.
+    #[must_use]
+    pub fn knows(&self, namespace: &str, pod: &str) -> bool {
+        !self.is_empty() && self.by_pod.contains_key(&(namespace.to_owned(), pod.to_owned()))
+    }
+
     /// What is known of a pod's proxy.
     #[must_use]
     pub fn of(&self, namespace: &str, pod: &str) -> Reading<Arc<Proxy>> {

@@ -2,11 +2,14 @@
 
 pub mod assemble;
 pub mod causes;
+mod classes;
+mod concerned;
 pub mod finding;
 mod gaps;
 pub mod join;
 pub mod policies;
 mod proxies;
 pub mod report;
-pub mod rules;
+mod rules;
+pub mod tallied;
 mod told;

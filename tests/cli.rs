@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 mod bad_input;
 mod files;
+mod mesh_config;
+pub(crate) mod summary;
 
 /// One run of the binary, told as a sentence.
 #[must_use]

@@ -8,6 +8,7 @@
 )]
 
 mod blame;
+mod classes;
 mod cluster_policies;
 mod edges;
 mod istio_vectors;

@@ -24,5 +24,6 @@ mod readme;
 mod scenario;
 mod scenarios;
 mod signature;
+mod summaries;
 mod traffic;
 mod xfcc;

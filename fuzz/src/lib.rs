@@ -42,7 +42,7 @@ pub fn manifests(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (objects, _) = decode::manifests::parse("fuzz", &text, "default");
     let (snapshot, _) = decode::snapshot(&objects, &Assume::default());
-    let _ = policies::survey(&Mesh::new(&snapshot));
+    let _ = policies::findings(&Mesh::new(&snapshot), &[], None);
 }
 
 /// A dump of a proxy's configuration: read whole and as a stream, it says the same.

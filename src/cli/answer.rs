@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 
 use crate::cli::drift::Idle;
+use serde_json::Value;
+
 use crate::decode::{Loaded, Problem, ProblemSeverity};
 use crate::exit::Exit;
 use crate::gather::bundle::BundleError;
-use crate::gather::check::{Checked, Place, place};
+use crate::gather::check::{Checked, NoCheck, Place, place};
+use crate::gather::scope::TooMany;
 use crate::model::meta::Origin;
 use crate::source::cluster::ConnectError;
 use crate::source::failure::Failure;
@@ -19,6 +22,8 @@ pub struct Manifests {
     pub objects: Vec<Loaded>,
     /// What is wrong, by file, line and field.
     pub problems: Vec<Problem>,
+    /// The mesh configuration that was given beside them.
+    pub mesh_config: Option<Value>,
     /// Files that could not be read at all.
     pub unreadable: Vec<Unreadable>,
 }
@@ -47,6 +52,9 @@ pub enum NoAnswer {
     /// A drift that changes nothing.
     #[error(transparent)]
     Drift(#[from] Idle),
+    /// More pairs than can be listed.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// The lab did not start.
     #[error("the reference mesh could not be started: {0}")]
     Lab(String),
@@ -70,6 +78,15 @@ impl Manifests {
 
 // === impl NoAnswer ===
 
+impl From<NoCheck> for NoAnswer {
+    fn from(why: NoCheck) -> Self {
+        match why {
+            NoCheck::Look(failure) => Self::Look(failure),
+            NoCheck::TooMany(many) => Self::TooMany(many),
+        }
+    }
+}
+
 impl NoAnswer {
     /// What to do about it.
     #[must_use]
@@ -79,6 +96,7 @@ impl NoAnswer {
             Self::Look(_) => Some("`kubectl get namespaces` must work with the same context; or try --standalone"),
             Self::Bundle(error) => error.hint(),
             Self::Drift(idle) => idle.hint.as_deref(),
+            Self::TooMany(_) => Some("--summary counts them by class; --from, -n and SERVICE narrow the question"),
             Self::Lab(_) => None,
         }
     }
@@ -87,7 +105,8 @@ impl NoAnswer {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Drift(_) => Exit::Usage,
+            // The question has to be put differently.
+            Self::Drift(_) | Self::TooMany(_) => Exit::Usage,
             Self::Connect(_) | Self::Look(_) | Self::Bundle(_) | Self::Lab(_) => Exit::CouldNotWork,
         }
     }

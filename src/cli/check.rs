@@ -9,7 +9,7 @@ use crate::cli::proxies::ProxyArgs;
 use crate::cli::source::{ProbeArgs, SourceArgs};
 use crate::cli::{Streams, notice};
 use crate::exit::Exit;
-use crate::gather::scope::Scope;
+use crate::gather::scope::{Detail, Scope};
 use crate::model::name::{ClientName, LabelSelector, ServiceName};
 use crate::print::{self, Format, PairRows, Style};
 use crate::verdict::finding::Override;
@@ -40,6 +40,9 @@ pub struct CheckArgs {
     /// Which pairs get a row of the table
     #[arg(long, value_enum, default_value_t, value_name = "PAIRS")]
     pairs: Rows,
+    /// Counts, findings, and what happens how often, in place of the pairs; for meshes of any size
+    #[arg(long, conflicts_with = "pairs")]
+    summary: bool,
     /// Lowest severity that makes the exit status 1
     #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
     fail_on: FailOn,
@@ -121,7 +124,17 @@ impl CheckArgs {
             from,
             probes: self.probes.probes(),
             proxies: self.proxies.looks(),
+            detail: self.detail(),
             ..Scope::default()
+        }
+    }
+
+    fn detail(&self) -> Detail {
+        match (self.summary, &self.output, self.pairs) {
+            (true, _, _) => Detail::Summary,
+            (false, Format::Table | Format::Wide, Rows::Auto | Rows::Problems) => Detail::Rows,
+            (false, Format::Table | Format::Wide, Rows::All)
+            | (false, Format::Json | Format::Yaml | Format::Name | Format::JsonPath(_), _) => Detail::Each,
         }
     }
 

@@ -43,7 +43,7 @@ pub fn beside(streams: &mut Streams<'_>, checked: &Checked) {
             line(streams.err, &format!("hint: {next}"));
         }
     }
-    if checked.report.pairs.is_empty() && checked.unmatched.is_empty() {
+    if checked.report.summary.pairs == 0 && checked.unmatched.is_empty() {
         let text = match &checked.namespace {
             Some(namespace) => {
                 format!("No resources found in {namespace} namespace: no client and service port. -A looks everywhere.")

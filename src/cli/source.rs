@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::answer::{Answer, Manifests, NoAnswer};
 use crate::cli::cluster::ClusterArgs;
+use crate::cli::mesh_config::MeshConfigArgs;
 use crate::cli::{Streams, notice, standalone};
 use crate::decode::{Assume, manifests};
 use crate::exit::Exit;
@@ -32,6 +33,8 @@ pub struct SourceArgs {
     proxy: ProxyChoice,
     #[command(flatten)]
     manifests: ManifestArgs,
+    #[command(flatten)]
+    mesh_config: MeshConfigArgs,
     /// Answer from a bundle that --save wrote
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, help_heading = "Source",
           conflicts_with_all = ["standalone", "filename", "save", "from_dump"])]
@@ -92,7 +95,8 @@ impl SourceArgs {
     /// The exit status, once the reason has been said.
     pub fn answer(&self, scope: &Scope, streams: &mut Streams<'_>) -> Result<Answer, Exit> {
         self.refuse_contradictions(scope, streams)?;
-        let given = self.manifests.read(streams);
+        let mesh_config = self.mesh_config.read(streams)?;
+        let given = Manifests { mesh_config, ..self.manifests.read(streams) };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| {
             notice::error(streams, &format!("cannot start: {error}"), None);
@@ -130,11 +134,13 @@ impl SourceArgs {
         }
         if let Some(directory) = &self.bundle {
             let record = Record::load(directory)?;
-            let checked = replay::bundle(&record, scope, &directory.display().to_string());
+            let checked = replay::bundle(&record, scope, &directory.display().to_string())?;
             return Ok(Answer { checked, refused: false });
         }
         if !self.manifests.filename.is_empty() {
-            let checked = check::offline(&given.objects, scope, &self.known(), self.manifests.default_namespace());
+            let mut known = self.known();
+            known.assume.mesh_config.clone_from(&given.mesh_config);
+            let checked = check::offline(&given.objects, scope, &known, self.manifests.default_namespace())?;
             return Ok(Answer { checked, refused: false });
         }
         let cluster = Cluster::connect(&self.cluster.request(self.manifests.namespace.as_deref())).await?;
@@ -224,6 +230,7 @@ impl SourceArgs {
         if self.manifests.recursive {
             flags.push("-R".to_owned());
         }
+        flags.extend(self.mesh_config.flag());
         if let Some(version) = self.istio_version {
             flags.push(format!("--istio-version {version}"));
         }

@@ -120,13 +120,19 @@ impl<'de> Visitor<'de> for Tree<'_> {
         while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
+        list.shrink_to_fit();
         Ok(Value::Array(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            if map.insert(key, entries.next_value_seed(self)?).is_some() {
+        let mut list: Vec<(String, Value)> = Vec::new();
+        while let Some(key) = entries.next_key()? {
+            list.push((key, entries.next_value_seed(self)?));
+        }
+        // Of known size it takes no more memory than it needs.
+        let mut map = Map::with_capacity(list.len());
+        for (key, value) in list {
+            if map.insert(key, value).is_some() {
                 self.0.set(true);
             }
         }

@@ -1,5 +1,9 @@
 //! Manifests as people write them: files of YAML or JSON with several objects, `List`s, comments and mistakes.
 
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread;
+
 use serde_json::{Map, Value};
 
 use crate::decode::diagnose::{File, Source};
@@ -19,24 +23,55 @@ use crate::model::meta::Origin;
 #[must_use]
 pub fn parse(file: &str, text: &str, default_namespace: &str) -> (Vec<Loaded>, Vec<Problem>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let file = File { name: file, lines: Lines::new(text) };
-    let mut reader = Reader { file, namespace: default_namespace, loaded: Vec::new(), problems: Vec::new() };
-    for sheet in sheets(text) {
-        reader.sheet(&sheet);
-    }
-    (reader.loaded, reader.problems)
+    objects(&File { name: file, lines: Lines::new(text) }, text, default_namespace)
 }
 
-struct Reader<'a> {
-    file: File<'a>,
-    namespace: &'a str,
+fn objects<'a>(file: &File<'a>, text: &'a str, namespace: &str) -> (Vec<Loaded>, Vec<Problem>) {
+    let read = |sheets: Vec<Sheet<'a>>| {
+        let mut reader = Reader { file, namespace, loaded: Vec::new(), problems: Vec::new() };
+        for sheet in sheets {
+            reader.sheet(&sheet);
+        }
+        (reader.loaded, reader.problems)
+    };
+    let mut parts = shared_out(sheets(text), &read).into_iter();
+    let (mut loaded, mut problems) = parts.next().unwrap_or_default();
+    for (more, wrong) in parts {
+        loaded.extend(more);
+        problems.extend(wrong);
+    }
+    (loaded, problems)
+}
+
+/// Fewer documents than this are read faster than a thread starts.
+const WORTH_A_THREAD: usize = 64;
+
+/// The sheets shared out to the cores, and what was made of each share, in their order.
+fn shared_out<'a, T: Send>(sheets: Vec<Sheet<'a>>, read: &(impl Fn(Vec<Sheet<'a>>) -> T + Sync)) -> Vec<T> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = sheets.len().div_ceil(cores).max(WORTH_A_THREAD);
+    if sheets.len() <= share {
+        return vec![read(sheets)];
+    }
+    let mut sheets = sheets.into_iter();
+    let shares = std::iter::from_fn(|| Some(sheets.by_ref().take(share).collect::<Vec<_>>()).filter(|s| !s.is_empty()));
+    let shares: Vec<Vec<Sheet<'a>>> = shares.collect();
+    thread::scope(|scope| {
+        let started: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || read(share))).collect();
+        started.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
+
+struct Reader<'f, 'a> {
+    file: &'f File<'a>,
+    namespace: &'f str,
     loaded: Vec<Loaded>,
     problems: Vec<Problem>,
 }
 
 // === impl Reader ===
 
-impl<'a> Reader<'a> {
+impl<'a> Reader<'_, 'a> {
     fn sheet(&mut self, sheet: &Sheet<'a>) {
         if let Some(values) = sheet.json(&self.file.lines) {
             for value in values {

@@ -3,7 +3,44 @@
 use serde_json::Value;
 
 use crate::decode::value::{at, items, owned, text, texts};
+use crate::decode::yaml::{self, Refusal};
 use crate::model::mesh::{MeshConfig, OutboundPolicy, ProxyCertificates};
+
+/// The `MeshConfig` of a file as `istioctl --meshConfigFile` takes it, or of the ConfigMap that istiod reads.
+///
+/// # Errors
+/// What is wrong with the text, in one sentence.
+pub fn given(file: &str) -> Result<Value, String> {
+    let value = only(file.strip_prefix('\u{feff}').unwrap_or(file))?;
+    if value.is_null() {
+        return Ok(value);
+    }
+    match text(&value, &["kind"]) {
+        Some("ConfigMap") => match text(&value, &["data", "mesh"]) {
+            Some(mesh) => only(mesh).map_err(|why| format!("`data.mesh`: {why}")),
+            None => Err("this ConfigMap has no `data.mesh`".to_owned()),
+        },
+        Some(kind) => Err(format!("this is a {kind}, neither a MeshConfig nor the ConfigMap that holds one")),
+        None if value.is_object() => Ok(value),
+        None => Err("this is no MeshConfig: it has no fields".to_owned()),
+    }
+}
+
+/// The one document of a text; of a key that stands twice the last value counts.
+fn only(file: &str) -> Result<Value, String> {
+    let mut documents = match yaml::documents(file) {
+        Ok(documents) | Err(Refusal::DoubledKeys(documents)) => documents,
+        Err(Refusal::Unreadable(error)) => {
+            let place = error.location().map(|place| format!("line {}: ", place.line()));
+            return Err(format!("{}{}", place.unwrap_or_default(), yaml::why(&error)));
+        }
+    };
+    match documents.len() {
+        0 => Ok(Value::Null),
+        1 => Ok(documents.remove(0)),
+        several => Err(format!("it holds {several} documents, not one")),
+    }
+}
 
 /// Reads `MeshConfig`, with what could not be understood. What is absent keeps Istio's default; wrappers are tri-state, so a
 /// missing `enableAutoMtls` is true.

@@ -4,9 +4,11 @@ use serde_json::Value;
 use serde_saphyr::granit_parser::{Parser, StrInput};
 use serde_saphyr::{DuplicateKeyPolicy, Error, Options};
 
+use crate::decode::plain;
+
 /// How deep a document may be nested. The reader recurses, and a thread's stack of 2 MiB bears no more than this in a debug
 /// build; the schemas inside CRDs, the deepest of real manifests, go down to about 30.
-const DEPTH: usize = 64;
+pub(super) const DEPTH: usize = 64;
 
 /// Octal numbers and the booleans of YAML 1.1, merge keys. The limits are far above any real input; those on aliases are
 /// not, so that a small file cannot blow up. Comments are not counted: with the default limits, 33 lines of them in a row are
@@ -40,6 +42,11 @@ pub(super) enum Refusal {
 
 /// Reads the documents of a text, empty ones left out.
 pub(super) fn documents(text: &str) -> Result<Vec<Value>, Refusal> {
+    plain::document(text).map_or_else(|| thorough(text), |value| Ok(vec![value]))
+}
+
+/// The same, whatever stands there.
+pub(super) fn thorough(text: &str) -> Result<Vec<Value>, Refusal> {
     let read = |policy| serde_saphyr::from_multiple_with_options(text, options(policy));
     read(DuplicateKeyPolicy::Error).map_err(|error| match error.without_snippet() {
         Error::DuplicateMappingKey { .. } => match read(DuplicateKeyPolicy::LastWins) {

@@ -10,8 +10,9 @@ use crate::gather::dumps::{self, Dump};
 use crate::gather::mesh::{self, Look};
 use crate::gather::progress::Progress;
 use crate::gather::proxies::sample::Sample;
-use crate::gather::scope::{Probes, Scope, Unmatched};
+use crate::gather::scope::{MOST_LISTED, Probes, Scope, TooMany, Unmatched};
 use crate::gather::traffic::{self, Traffic};
+use crate::gather::witnesses::Witnesses;
 use crate::gather::{probe, proxies};
 use crate::intent::Mesh;
 use crate::model::evidence::{FailedLook, Reading, Transfer, Unseen};
@@ -25,7 +26,6 @@ use crate::observed::signature::{Conclusion, Ends};
 use crate::programmed::Proxies;
 use crate::source::cluster::Cluster;
 use crate::source::failure::Failure;
-use crate::verdict::assemble;
 use crate::verdict::join::Seen;
 use crate::verdict::report::Report;
 use crate::verdict::report::traffic::Watched;
@@ -76,11 +76,22 @@ pub struct Checked {
     pub record: Option<Box<Record>>,
 }
 
+/// Why a cluster was not checked.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCheck {
+    /// It cannot be asked.
+    #[error(transparent)]
+    Look(#[from] Failure),
+    /// More pairs than can be listed.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+}
+
 /// Looks at a cluster and answers.
 ///
 /// # Errors
-/// A [`Failure`] when the cluster cannot be asked anything at all.
-pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: &Progress) -> Result<Checked, Failure> {
+/// [`NoCheck`] when the cluster cannot be asked anything at all, or each pair is wanted of more than can be listed.
+pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: &Progress) -> Result<Checked, NoCheck> {
     progress.say("reading the mesh");
     let Look { mut objects, unseen, istio } = mesh::look(cluster, &known.istio_namespace).await?;
     for loaded in &mut objects {
@@ -94,12 +105,17 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     progress.say("asking the rules");
     let mesh = Mesh::new(&snapshot);
     let chosen = Chosen::of(&mesh, scope, &cluster.namespace);
-    let intents = chosen.intents(&mesh);
+    let detail = scope.detail.of(chosen.count())?;
+    let asked = chosen.to_ask(&mesh, scope.probes);
+    // Beyond what can be listed, only the proxies of pairs that requests are sent for are asked.
+    let intents = (chosen.count() <= MOST_LISTED).then(|| chosen.intents(&mesh));
 
     progress.say("sending requests from the test clients");
-    let mut observed = chosen.unasked(scope.probes, &intents);
-    let plans = chosen.plans(&observed);
-    let sample = Sample::of(chosen.ends(&intents), &snapshot, scope.proxies);
+    let plans = chosen.plans(asked.keys().copied());
+    let sample = match &intents {
+        Some(intents) => Sample::of(chosen.ends(intents), &snapshot, scope.proxies),
+        None => Sample::of(chosen.ends_of(&asked), &snapshot, scope.proxies),
+    };
     let (answers, looked) = tokio::join!(
         probe::run(cluster, &plans, Patience::default()),
         proxies::run(cluster, &sample, &snapshot, scope.proxies, progress),
@@ -113,25 +129,26 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
         || scope.proxies.requested && !looked.failed.is_empty()
         || !traffic.failed.is_empty();
     let probes = if known.keep { chosen.probed(&answers.by_call) } else { Vec::new() };
-    for (call, reading) in answers.by_call {
-        if let (Some(slot), Some(intent)) = (observed.get_mut(call), intents.get(call)) {
-            *slot = concluded(reading, &chosen, call, intent);
-        }
-    }
+    let seen = answers.by_call.into_iter().filter_map(|(call, reading)| {
+        let intent = asked.get(&call)?;
+        Some((call, concluded(reading, &chosen, call, intent)))
+    });
+    let observed: HashMap<usize, Reading<Seen>> = seen.collect();
     let mut proxies = proxies::read(&looked, &chosen.wanted());
     dumps::take(&mut proxies, &snapshot, &known.dumps, &chosen.wanted(), &mut failed);
     failed.extend(answers.failed);
     failed.extend(looked.failed.iter().cloned());
     failed.extend(traffic.failed);
     let counts = chosen.counts(&snapshot);
-    let asked = if sample.questions.is_empty() { String::new() } else { asked(looked.answers.len()) };
-    let looked_at = format!("context {}: {counts}, requests by {}{asked}", cluster.context, execs(answers.execs));
+    let told = if sample.questions.is_empty() { String::new() } else { told(looked.answers.len()) };
+    let looked_at = format!("context {}: {counts}, requests by {}{told}", cluster.context, execs(answers.execs));
     let record = known.keep.then(|| {
         let head = Head { istio, failed_looks, failed: failed.clone(), ..Head::new(&looked_at, &cluster.namespace) };
         Box::new(Record { head, snapshot: snapshot.clone(), probes, proxies: looked, traffic: traffic.watched.clone() })
     });
-    let namespaces = chosen.namespaces(scope, &cluster.namespace);
-    let mut report = assemble::report(&mesh, chosen.joined(intents, &proxies, &observed), failed, namespaces.as_ref());
+    let asked_about = chosen.namespaces(scope, &cluster.namespace);
+    let witnesses = Witnesses { probes: scope.probes, observed, proxies: &proxies };
+    let mut report = witnesses.report(&mesh, &chosen, detail, (failed, asked_about));
     report.traffic = traffic.watched.iter().map(Watched::view).collect();
     explain::add(&mut report, &mesh, scope.fixes);
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);
@@ -139,23 +156,25 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
 }
 
 /// Answers from manifests alone: every pair by policy, nothing is sent.
-#[must_use]
-pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespace: &str) -> Checked {
+///
+/// # Errors
+/// [`TooMany`] where each pair is wanted and there are more than can be listed.
+pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespace: &str) -> Result<Checked, TooMany> {
     let (snapshot, problems) = decode::snapshot(objects, &known.assume);
     let mesh = Mesh::new(&snapshot);
     let chosen = Chosen::of(&mesh, scope, default_namespace);
-    let intents = chosen.intents(&mesh);
-    let observed = chosen.unasked(Probes::None, &intents);
+    let detail = scope.detail.of(chosen.count())?;
     let looked_at = format!("manifests: {}", chosen.counts(&snapshot));
-    let namespaces = chosen.namespaces(scope, default_namespace);
+    let asked_about = chosen.namespaces(scope, default_namespace);
     let (mut proxies, mut failed) = (Proxies::default(), Vec::new());
     dumps::take(&mut proxies, &snapshot, &known.dumps, &chosen.wanted(), &mut failed);
     let failed_looks = !failed.is_empty();
-    let mut report = assemble::report(&mesh, chosen.joined(intents, &proxies, &observed), failed, namespaces.as_ref());
+    let witnesses = Witnesses { probes: Probes::None, observed: HashMap::new(), proxies: &proxies };
+    let mut report = witnesses.report(&mesh, &chosen, detail, (failed, asked_about));
     explain::add(&mut report, &mesh, scope.fixes);
     written(&mut report, objects);
     let namespace = scope.place(default_namespace).map(str::to_owned);
-    Checked {
+    Ok(Checked {
         report,
         problems,
         looked_at,
@@ -164,7 +183,7 @@ pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespa
         istio: true,
         failed_looks,
         record: None,
-    }
+    })
 }
 
 /// Without a cluster there is nothing to patch: the fixes get the manifests as they should be.
@@ -189,7 +208,7 @@ fn execs(count: usize) -> String {
     if count == 1 { "1 exec".to_owned() } else { format!("{count} execs") }
 }
 
-fn asked(count: usize) -> String {
+fn told(count: usize) -> String {
     format!(", {count} {} asked", if count == 1 { "proxy" } else { "proxies" })
 }
 

@@ -1,6 +1,7 @@
 //! Which clients and servers a scope comes to, and which of them are asked.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::gather::bundle::Probed;
 use crate::gather::probe::{Call, ClientPlan, is_echo_server, is_test_client};
@@ -22,10 +23,10 @@ use crate::verdict::report::Pair;
 
 /// Clients and servers within the scope.
 pub(super) struct Chosen<'s> {
-    clients: Vec<Client<'s>>,
-    servers: Vec<ServerRef>,
+    pub(super) clients: Vec<Client<'s>>,
+    pub(super) servers: Vec<ServerRef>,
     /// For each server whether it exists to be called by tests.
-    echo: Vec<bool>,
+    pub(super) echo: Vec<bool>,
     /// Names of the scope that nothing has.
     pub(super) unmatched: Vec<Unmatched>,
 }
@@ -78,10 +79,42 @@ impl<'s> Chosen<'s> {
         self.clients.iter().flat_map(|client| self.servers.iter().map(move |server| (client, server)))
     }
 
-    pub(super) fn pair(&self, call: usize) -> Option<(&Client<'s>, &ServerRef, bool)> {
+    /// The numbers of a call's client and server.
+    pub(super) fn numbers(&self, call: usize) -> (usize, usize) {
         let servers = self.servers.len().max(1);
-        let server = call % servers;
-        Some((self.clients.get(call / servers)?, self.servers.get(server)?, *self.echo.get(server)?))
+        (call / servers, call % servers)
+    }
+
+    pub(super) fn pair(&self, call: usize) -> Option<(&Client<'s>, &ServerRef, bool)> {
+        let (client, server) = self.numbers(call);
+        Some((self.clients.get(client)?, self.servers.get(server)?, *self.echo.get(server)?))
+    }
+
+    /// How many pairs there are.
+    pub(super) fn count(&self) -> usize {
+        self.clients.len().saturating_mul(self.servers.len())
+    }
+
+    /// The calls that requests are sent for, with what policy demands of each.
+    pub(super) fn to_ask(&self, mesh: &Mesh<'s>, probes: Probes) -> BTreeMap<usize, Arc<PairIntent>> {
+        let most = match probes {
+            Probes::None => 0,
+            Probes::TestPairs => usize::MAX,
+            Probes::Chosen(most) => most,
+        };
+        // Without asking for everybody, test clients and echo servers are few, however many pairs there are.
+        let everybody = matches!(probes, Probes::Chosen(_));
+        let clients = self.clients.iter().enumerate().filter(|(_, client)| everybody || is_test_client(client.pod));
+        let servers = || self.servers.iter().zip(&self.echo).enumerate().filter(|(_, (_, echo))| everybody || **echo);
+        clients
+            .flat_map(|(client, who)| servers().map(move |(server, (what, echo))| (client, who, server, what, *echo)))
+            .filter_map(|(client, who, server, what, echo)| {
+                let intent = mesh.pair_shared(who.pod, what);
+                let why = unasked(probes, is_test_client(who.pod) && echo, who.pod, what, &intent);
+                (why == Unseen::ThroughService).then(|| (client * self.servers.len() + server, intent))
+            })
+            .take(most)
+            .collect()
     }
 
     pub(super) fn intents(&self, mesh: &Mesh<'s>) -> Vec<PairIntent> {
@@ -131,6 +164,17 @@ impl<'s> Chosen<'s> {
         Wanted::services(self.servers.iter().map(|server| (server.host.clone(), server.port.0)))
     }
 
+    /// Both ends of some calls.
+    pub(super) fn ends_of<'p>(
+        &'p self,
+        calls: &'p BTreeMap<usize, Arc<PairIntent>>,
+    ) -> impl Iterator<Item = (&'s Pod, &'p ServerRef, &'p PairIntent)> {
+        calls.iter().filter_map(|(call, intent)| {
+            let (client, server, _) = self.pair(*call)?;
+            Some((client.pod, server, intent.as_ref()))
+        })
+    }
+
     /// `Istio 1.31, 3 clients, 3 service ports`.
     pub(super) fn counts(&self, snapshot: &Snapshot) -> String {
         let versions: Vec<String> = snapshot
@@ -164,30 +208,31 @@ impl<'s> Chosen<'s> {
         readings
     }
 
-    pub(super) fn plans(&self, observed: &[Reading<Seen>]) -> Vec<ClientPlan<'s>> {
-        let mut plans = Vec::new();
-        for (number, client) in self.clients.iter().enumerate() {
+    /// One plan per client for calls in their order.
+    pub(super) fn plans(&self, calls: impl Iterator<Item = usize>) -> Vec<ClientPlan<'s>> {
+        let mut plans: BTreeMap<usize, ClientPlan<'s>> = BTreeMap::new();
+        for number in calls {
+            let Some((client, server, echo)) = self.pair(number) else { continue };
             let Some(container) = client.pod.application_container() else { continue };
-            let first = number * self.servers.len();
-            let asked = |call: usize| matches!(observed.get(call), Some(Reading::Unseen(Unseen::ThroughService)));
-            let calls: Vec<Call> = self
-                .servers
-                .iter()
-                .zip(&self.echo)
-                .enumerate()
-                .filter(|(offset, _)| asked(first + offset))
-                .map(|(offset, (server, echo))| Call { number: first + offset, server: server.clone(), echo: *echo })
-                .collect();
-            if !calls.is_empty() {
-                plans.push(ClientPlan { pod: client.pod, container: &container.name, calls });
-            }
+            let plan = plans.entry(self.numbers(number).0).or_insert_with(|| ClientPlan {
+                pod: client.pod,
+                container: &container.name,
+                calls: Vec::new(),
+            });
+            plan.calls.push(Call { number, server: server.clone(), echo });
         }
-        plans
+        plans.into_values().collect()
     }
 }
 
 /// Why nothing is seen of a pair; `ThroughService` marks one that will be asked.
-fn unasked(probes: Probes, test_pair: bool, client: &Pod, server: &ServerRef, intent: &PairIntent) -> Unseen {
+pub(super) fn unasked(
+    probes: Probes,
+    test_pair: bool,
+    client: &Pod,
+    server: &ServerRef,
+    intent: &PairIntent,
+) -> Unseen {
     match (probes, test_pair) {
         (Probes::None, _) => return Unseen::NotRequested,
         (Probes::TestPairs, false) => return Unseen::NotATestPair,

@@ -7,45 +7,51 @@ use crate::gather::bundle::Record;
 use crate::gather::check::{Checked, concluded};
 use crate::gather::chosen::Chosen;
 use crate::gather::proxies;
-use crate::gather::scope::Scope;
+use crate::gather::scope::{Scope, TooMany};
+use crate::gather::witnesses::Witnesses;
 use crate::intent::Mesh;
 use crate::model::evidence::{Reading, Unseen};
-use crate::verdict::assemble;
+use crate::verdict::join::Seen;
 use crate::verdict::report::traffic::Watched;
 
 /// Answers from what was read before; `name` is said in the line that tells the source.
-#[must_use]
-pub fn bundle(record: &Record, scope: &Scope, name: &str) -> Checked {
+///
+/// # Errors
+/// [`TooMany`] where each pair is wanted and there are more than can be listed.
+pub fn bundle(record: &Record, scope: &Scope, name: &str) -> Result<Checked, TooMany> {
     let (head, snapshot) = (&record.head, &record.snapshot);
     let mesh = Mesh::new(snapshot);
     let chosen = Chosen::of(&mesh, scope, &head.namespace);
-    let intents = chosen.intents(&mesh);
+    let detail = scope.detail.of(chosen.count())?;
     let probed: HashMap<_, _> = record
         .probes
         .iter()
         .map(|probed| ((probed.namespace.as_str(), probed.pod.as_str(), &probed.server), &probed.reading))
         .collect();
-    let mut observed = chosen.unasked(scope.probes, &intents);
-    for (call, (slot, intent)) in observed.iter_mut().zip(&intents).enumerate() {
-        let recorded = chosen.pair(call).and_then(|(client, server, _)| {
-            let pod = &client.pod.meta;
-            probed.get(&(pod.namespace.as_str(), pod.name.as_str(), server)).copied()
-        });
-        match recorded {
-            Some(reading) => *slot = concluded(reading.clone(), &chosen, call, intent),
-            None if *slot == Reading::Unseen(Unseen::ThroughService) => {
-                *slot = Reading::Unseen(Unseen::NotRequested);
-            }
-            None => {}
-        }
+    let recorded = |call: usize| {
+        let (client, server, _) = chosen.pair(call)?;
+        let pod = &client.pod.meta;
+        probed.get(&(pod.namespace.as_str(), pod.name.as_str(), server)).copied()
+    };
+    // What was never asked was not asked for now either.
+    let mut observed: HashMap<usize, Reading<Seen>> = chosen
+        .to_ask(&mesh, scope.probes)
+        .into_keys()
+        .map(|call| (call, Reading::Unseen(Unseen::NotRequested)))
+        .collect();
+    let calls = if probed.is_empty() { 0 } else { chosen.count() };
+    for (call, reading) in (0..calls).filter_map(|call| Some((call, recorded(call)?))) {
+        let Some((client, server, _)) = chosen.pair(call) else { continue };
+        let intent = mesh.pair_shared(client.pod, server);
+        observed.insert(call, concluded(reading.clone(), &chosen, call, &intent));
     }
     let proxies = proxies::read(&record.proxies, &chosen.wanted());
-    let namespaces = chosen.namespaces(scope, &head.namespace);
-    let joined = chosen.joined(intents, &proxies, &observed);
-    let mut report = assemble::report(&mesh, joined, head.failed.clone(), namespaces.as_ref());
+    let asked_about = chosen.namespaces(scope, &head.namespace);
+    let witnesses = Witnesses { probes: scope.probes, observed, proxies: &proxies };
+    let mut report = witnesses.report(&mesh, &chosen, detail, (head.failed.clone(), asked_about));
     report.traffic = record.traffic.iter().map(Watched::view).collect();
     explain::add(&mut report, &mesh, scope.fixes);
-    Checked {
+    Ok(Checked {
         report,
         problems: Vec::new(),
         looked_at: format!("bundle {name}: {}", head.looked_at),
@@ -54,5 +60,5 @@ pub fn bundle(record: &Record, scope: &Scope, name: &str) -> Checked {
         istio: head.istio,
         failed_looks: head.failed_looks,
         record: None,
-    }
+    })
 }

@@ -24,6 +24,8 @@ pub struct Scope {
     pub fixes: Wanted,
     /// Which proxies are asked.
     pub proxies: ProxyLooks,
+    /// How much of the answer is spelled out.
+    pub detail: Detail,
 }
 
 impl Scope {
@@ -31,6 +33,55 @@ impl Scope {
     pub(super) fn place<'n>(&'n self, own: &'n str) -> Option<&'n str> {
         self.namespace.as_deref().or(self.own_namespace_only.then_some(own))
     }
+}
+
+/// How much of the answer is spelled out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// Every pair; refused where there are more than [`MOST_LISTED`].
+    #[default]
+    Each,
+    /// Every pair up to [`MOST_LISTED`], beyond that one for each service port and class of clients.
+    Rows,
+    /// No pair: counts, findings, and what happens how often.
+    Summary,
+}
+
+/// What becomes of so many pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelled {
+    /// Each is listed.
+    Each,
+    /// They are counted by class.
+    ByClass {
+        /// Whether one pair of each class is kept, for a table.
+        rows: bool,
+    },
+}
+
+// === impl Detail ===
+
+impl Detail {
+    /// How so many pairs are spelled out.
+    pub(super) fn of(self, pairs: usize) -> Result<Spelled, TooMany> {
+        match self {
+            Self::Summary => Ok(Spelled::ByClass { rows: false }),
+            Self::Each | Self::Rows if pairs <= MOST_LISTED => Ok(Spelled::Each),
+            Self::Rows => Ok(Spelled::ByClass { rows: true }),
+            Self::Each => Err(TooMany { pairs }),
+        }
+    }
+}
+
+/// More pairs than this are not listed one by one.
+pub const MOST_LISTED: usize = 100_000;
+
+/// More pairs than can be listed one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{pairs} pairs are too many to list one by one (at most {MOST_LISTED})")]
+pub struct TooMany {
+    /// How many there are.
+    pub pairs: usize,
 }
 
 /// Between whom requests are sent.

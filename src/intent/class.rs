@@ -1,6 +1,6 @@
 //! Clients that get the same answer from a service port: computed once, shared by all of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::intent::capture::is_proxy_user;
@@ -120,6 +120,45 @@ impl<'s> Classes<'s> {
             }),
         })
     }
+
+    /// Who is told apart by the rules for a service port.
+    ///
+    /// Rules for the host are looked up by the client's namespace and by the namespaces that they are exported to, and their
+    /// selectors hold in their own namespace only. A VirtualService may lead to services with rules of their own.
+    pub(crate) fn apart<'a>(&self, question: &Question<'a, '_>) -> Apart<'a> {
+        let Question { mesh, plane, svc, .. } = *question;
+        if self.may_leave_by_another(svc) || self.may_leave_by_another(mesh.behind(svc)) {
+            return Apart::Everyone;
+        }
+        let mut namespaces: BTreeSet<&str> = BTreeSet::new();
+        for svc in [svc, mesh.behind(svc)] {
+            if plane.virtual_services.covering(&svc.host).next().is_some() {
+                return Apart::Everyone;
+            }
+            for rule in plane.destination_rules.covering(&svc.host) {
+                namespaces.insert(&rule.meta.namespace);
+                namespaces.extend(rule.export_to.iter().map(String::as_str));
+            }
+        }
+        let unseen = &mesh.snapshot.unseen;
+        namespaces.extend(unseen.iter().filter_map(|scope| scope.namespace.as_deref()));
+        if namespaces.is_empty() && unseen.is_empty() {
+            return Apart::Nobody;
+        }
+        namespaces.extend([svc.namespace(), plane.root()]);
+        Apart::Of(namespaces)
+    }
+}
+
+/// Whose answers from a service port may differ from those of clients that are like them in all but namespace and labels.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Apart<'a> {
+    /// Nobody's.
+    Nobody,
+    /// Clients of these namespaces.
+    Of(BTreeSet<&'a str>),
+    /// Everybody's.
+    Everyone,
 }
 
 /// Whether it takes connections by their destination, whatever service is there.

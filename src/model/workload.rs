@@ -99,7 +99,7 @@ pub enum ProxyKind {
 /// Which traffic of a pod goes through its sidecar.
 ///
 /// Istio: annotations `traffic.sidecar.istio.io/*`, `tools/istio-iptables/pkg/capture/run.go`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Capture {
     /// `sidecar.istio.io/interceptionMode: NONE`.

@@ -20,6 +20,8 @@ pub(super) struct Column {
     pub(super) cell: fn(&Pair) -> Cell,
     /// Whether clients that differ in it alone still fare alike.
     pub(super) of_client: bool,
+    /// Whether pairs that fare alike agree in it.
+    pub(super) of_class: bool,
     /// Whether its texts are names that may be elided on a narrow terminal.
     pub(super) name: bool,
 }
@@ -29,11 +31,11 @@ pub(super) fn table() -> Vec<Column> {
     vec![
         Column { of_client: true, name: true, ..column("CLIENT", |pair| Cell::plain(&client_name(&pair.client))) },
         Column { name: true, ..column("SERVICE", |pair| Cell::plain(&server_name(&pair.server))) },
-        column("RESULT", result),
-        column("SENDS", |pair| Cell::plain(&sends(pair))),
-        column("ACCEPTS", |pair| Cell::plain(&accepts(pair))),
+        of_class("RESULT", result),
+        of_class("SENDS", |pair| Cell::plain(&sends(pair))),
+        of_class("ACCEPTS", |pair| Cell::plain(&accepts(pair))),
         Column { name: true, ..column("DECIDED-BY", |pair| Cell::plain(&pair.decided_by.short())) },
-        column("HTTP", |pair| Cell::plain(&http(pair))),
+        of_class("HTTP", |pair| Cell::plain(&http(pair))),
         column("SEEN-BY", |pair| Cell::plain(&seen_by(pair))),
     ]
 }
@@ -42,7 +44,7 @@ pub(super) fn table() -> Vec<Column> {
 pub(super) fn wide() -> Vec<Column> {
     let mut columns = table();
     columns.extend([
-        column("WHY", |pair| Cell::plain(pair.intent.why.unwrap_or(NOTHING))),
+        of_class("WHY", |pair| Cell::plain(pair.intent.why.unwrap_or(NOTHING))),
         Column { of_client: true, ..column("PEER", |pair| Cell::plain(&peer(pair))) },
         column("POLICY-LAYER", |pair| Cell::plain(layer(pair.decided_by.layer))),
         column("SERVER-HEADER", |pair| Cell::plain(server_header(pair))),
@@ -51,7 +53,11 @@ pub(super) fn wide() -> Vec<Column> {
 }
 
 fn column(header: &'static str, cell: fn(&Pair) -> Cell) -> Column {
-    Column { header, cell, of_client: false, name: false }
+    Column { header, cell, of_client: false, of_class: false, name: false }
+}
+
+fn of_class(header: &'static str, cell: fn(&Pair) -> Cell) -> Column {
+    Column { of_class: true, ..column(header, cell) }
 }
 
 // === impl Column ===
@@ -60,11 +66,12 @@ impl Column {
     /// The cell of a row. Where its clients differ the first stands for all, in the words `kubectl get endpoints` uses.
     pub(super) fn of_row(&self, row: &Row<'_>) -> Cell {
         let first = (self.cell)(row.pair);
-        if !self.of_client || row.alike.is_empty() {
+        let unlisted = row.pair.more + row.alike.iter().map(|pair| pair.more).sum::<usize>();
+        if !self.of_client || row.alike.len() + unlisted == 0 {
             return first;
         }
         let others: BTreeSet<String> = row.alike.iter().map(|pair| (self.cell)(pair).text).collect();
-        match others.into_iter().filter(|text| *text != first.text).count() {
+        match others.into_iter().filter(|text| *text != first.text).count() + unlisted {
             0 => first,
             more => Cell { text: format!("{} + {more} more...", first.text), ..first },
         }
@@ -147,17 +154,10 @@ fn http(pair: &Pair) -> String {
     match (&pair.observed, &pair.intent.http) {
         (ObservedView::Seen(seen), _) => with_exit(&seen.http, &[seen.exit]),
         (ObservedView::Unseen(_), Some(http)) => {
-            let exits = pair.intent.exit.as_ref().map_or(&[][..], values);
-            with_exit(&values(http).join("|"), exits)
+            let exits = pair.intent.exit.as_ref().map_or(&[][..], OneOrMany::values);
+            with_exit(&http.values().join("|"), exits)
         }
         (ObservedView::Unseen(_), None) => NOTHING.to_owned(),
-    }
-}
-
-fn values<T>(answer: &OneOrMany<T>) -> &[T] {
-    match answer {
-        OneOrMany::One(value) => std::slice::from_ref(value),
-        OneOrMany::Many(values) => values,
     }
 }
 

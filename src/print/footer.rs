@@ -6,7 +6,7 @@ use crate::model::wire::Wire;
 use crate::print::Style;
 use crate::print::columns::{server_name, wire_word};
 use crate::print::grid::{Cell, Tone, visible, wrap};
-use crate::verdict::report::{Finding, Pair, Report, Severity};
+use crate::verdict::report::{Finding, Listed, Pair, Report, Severity};
 
 /// A finding is not wrapped into fewer columns than this.
 const LEAST_TITLE: usize = 30;
@@ -45,7 +45,13 @@ fn part(report: &Report, wire: Wire, count: usize) -> String {
 /// Conflicts among the pairs with that verdict. The summary counts them all, even where pairs are not listed, and
 /// nearly all of them are refused.
 fn conflicts(report: &Report, wire: Wire) -> usize {
-    let count = |keep: &dyn Fn(&Pair) -> bool| report.pairs.iter().filter(|pair| pair.conflict && keep(pair)).count();
+    let count = |keep: &dyn Fn(&Pair) -> bool| -> usize {
+        let keep = |pair: &Pair| pair.conflict && keep(pair);
+        match &report.listed {
+            Listed::Summary { classes, .. } => classes.iter().filter(|c| keep(&c.like)).map(|class| class.pairs).sum(),
+            Listed::Each | Listed::ByClass => report.pairs.iter().filter(|p| keep(p)).map(|pair| 1 + pair.more).sum(),
+        }
+    };
     if wire == Wire::Refused {
         report.summary.conflicts.saturating_sub(count(&|pair| pair.verdict != Wire::Refused))
     } else {
@@ -53,13 +59,40 @@ fn conflicts(report: &Report, wire: Wire) -> usize {
     }
 }
 
+/// How many findings of one code a summary spells out.
+const SPELLED: usize = 10;
+
+/// The first findings of each code, and how many more there are.
+pub(super) fn some_findings(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    for of_code in report.findings.chunk_by(|a, b| a.code == b.code) {
+        let (first, more) = of_code.split_at(of_code.len().min(SPELLED));
+        list(first, &report.findings, style, out)?;
+        if let Some(finding) = more.first() {
+            let pairs: usize = more.iter().map(|finding| finding.pair_count).sum();
+            writeln!(
+                out,
+                "{} {}  and {} more: {pairs} pairs; -o json lists them",
+                finding.code,
+                finding.severity.as_str(),
+                more.len()
+            )?;
+        }
+    }
+    Ok(())
+}
+
 /// `MTLS101 error  <title>`, one finding a line, aligned, in the report's order.
 pub(super) fn findings(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let widest = |text: fn(&Finding) -> &'static str| report.findings.iter().map(|f| text(f).len()).max().unwrap_or(0);
+    list(&report.findings, &report.findings, style, out)
+}
+
+/// Some findings, aligned as if all were there.
+fn list(findings: &[Finding], all: &[Finding], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let widest = |text: fn(&Finding) -> &'static str| all.iter().map(|f| text(f).len()).max().unwrap_or(0);
     let code = widest(|finding| finding.code);
     let severity = widest(|finding| finding.severity.as_str());
     let indent = code + 1 + severity + 2;
-    for finding in &report.findings {
+    for finding in findings {
         let word = Cell::toned(finding.severity.as_str(), tone(finding.severity));
         write!(out, "{:code$} ", finding.code)?;
         word.write(style.color, out)?;
@@ -87,8 +120,14 @@ pub(super) fn next(report: &Report, style: &Style, out: &mut dyn Write) -> io::R
     let Some(finding) = report.findings.iter().find(|finding| finding.severity == Severity::Error) else {
         return Ok(());
     };
-    let pair = finding.pairs.iter().find_map(|id| report.pairs.iter().find(|pair| pair.id == *id));
-    match pair {
+    let find = |id: &String| match &report.listed {
+        Listed::Summary { classes, .. } => {
+            let like = || classes.iter().map(|class| class.like.as_ref());
+            like().find(|pair| pair.id == *id).or_else(|| like().find(|pair| pair.conflict))
+        }
+        Listed::Each | Listed::ByClass => report.pairs.iter().find(|pair| pair.id == *id),
+    };
+    match finding.pairs.iter().find_map(find) {
         Some(pair) => {
             let (server, client) = (server_name(&pair.server), &pair.client);
             write!(out, "Next: kubectl mtls explain {server} --from {}.{}", client.workload, client.namespace)?;

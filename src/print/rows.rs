@@ -22,7 +22,7 @@ pub(super) fn of<'r>(report: &'r Report, columns: &[Column], wanted: PairRows) -
     match wanted {
         PairRows::All => report.pairs.iter().map(own_row).collect(),
         PairRows::Problems => report.pairs.iter().filter(|pair| problems.contain(pair)).map(own_row).collect(),
-        PairRows::Auto if report.pairs.len() <= PairRows::LIMIT => report.pairs.iter().map(own_row).collect(),
+        PairRows::Auto if report.summary.pairs <= PairRows::LIMIT => report.pairs.iter().map(own_row).collect(),
         PairRows::Auto => alike(report, columns, &problems),
     }
 }
@@ -53,17 +53,25 @@ fn class(pair: &Pair, columns: &[Column]) -> Vec<String> {
 #[derive(Debug)]
 struct Problems<'r> {
     of_errors: HashSet<&'r str>,
+    errors: HashSet<&'r str>,
 }
 
 // === impl Problems ===
 
 impl<'r> Problems<'r> {
     fn of(report: &'r Report) -> Self {
-        let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
-        Self { of_errors: errors.flat_map(|finding| &finding.pairs).map(String::as_str).collect() }
+        let errors = || report.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        Self {
+            of_errors: errors().flat_map(|finding| &finding.pairs).map(String::as_str).collect(),
+            errors: errors().map(|finding| finding.id.as_str()).collect(),
+        }
     }
 
     fn contain(&self, pair: &Pair) -> bool {
-        pair.conflict || !pair.gaps.is_empty() || self.of_errors.contains(pair.id.as_str())
+        pair.conflict
+            || !pair.gaps.is_empty()
+            || self.of_errors.contains(pair.id.as_str())
+            // Findings do not name every pair where pairs are not listed one by one.
+            || pair.findings.iter().any(|finding| self.errors.contains(finding.as_str()))
     }
 }

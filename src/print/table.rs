@@ -4,14 +4,17 @@ use std::io::{self, Write};
 
 use crate::print::columns::Column;
 use crate::print::grid::{Cell, Grid};
-use crate::print::{PairRows, Style, footer, rows, traffic};
-use crate::verdict::report::Report;
+use crate::print::{PairRows, Style, footer, rows, summary, traffic};
+use crate::verdict::report::{Listed, Report};
 
 /// A name is not elided to fewer columns than this: nobody would recognise it.
 const LEAST_NAME: usize = 16;
 
 /// Writes rows, summary, findings and the next command; nothing at all for a report about nothing.
 pub(super) fn write(report: &Report, columns: &[Column], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    if let Listed::Summary { answers, classes } = &report.listed {
+        return summary::table(report, (*answers, classes), columns, style, out);
+    }
     if report.summary.pairs == 0 && report.findings.is_empty() {
         return Ok(());
     }
@@ -26,8 +29,8 @@ pub(super) fn write(report: &Report, columns: &[Column], style: &Style, out: &mu
         grid.write(style.color, out)?;
     }
     footer::summary(report, out)?;
-    if rows.len() < report.pairs.len() {
-        writeln!(out, "{}", left_out(rows.len(), report.pairs.len(), style.pairs))?;
+    if !report.pairs.is_empty() && rows.len() < report.summary.pairs {
+        writeln!(out, "{}", left_out(rows.len(), report.summary.pairs, style.pairs))?;
     }
     traffic::write(&report.traffic, out)?;
     footer::findings(report, style, out)?;

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::intent::Mesh;
+use crate::intent::{Members, Mesh};
 use crate::model::evidence::FailedLook;
 use crate::model::mesh::MeshProfile;
 use crate::model::snapshot::Snapshot;
-use crate::verdict::report::{MeshView, Pair, Report, RevisionView, Summary};
-use crate::verdict::{policies, proxies, rules};
+use crate::verdict::concerned::Alike;
+use crate::verdict::report::{Finding, Listed, MeshView, Pair, Report, RevisionView, Summary};
+use crate::verdict::rules::Causes;
+use crate::verdict::{policies, proxies};
 
 /// Puts pairs in their order, finds what is worth telling, worst first, and counts.
 ///
@@ -20,10 +22,8 @@ pub fn report(
     namespaces: Option<&BTreeSet<String>>,
 ) -> Report {
     pairs.sort_by(|a, b| order(a).cmp(&order(b)));
-    let mut findings = rules::findings(&pairs);
-    findings.extend(policies::findings(mesh, &pairs, namespaces));
-    findings.extend(proxies::findings(&pairs));
-    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
+    let findings = [of_rules(&pairs), policies::findings(mesh, &pairs, namespaces), proxies::findings(&pairs)];
+    let findings = worst_first(findings);
     let mut about: HashMap<&str, Vec<String>> = HashMap::new();
     for finding in &findings {
         for pair in &finding.pairs {
@@ -33,21 +33,49 @@ pub fn report(
     for pair in &mut pairs {
         pair.findings = about.remove(pair.id.as_str()).unwrap_or_default();
     }
+    let summary = Summary::of(&pairs);
+    Report { summary, pairs, findings, unseen, ..empty(mesh.snapshot()) }
+}
+
+/// The findings about these pairs, which are in the report's order.
+fn of_rules(pairs: &[Pair]) -> Vec<Finding> {
+    let mut names: Vec<String> = Vec::new();
+    let mut causes = Causes::naming(usize::MAX);
+    for (server, pair) in pairs.iter().enumerate() {
+        let name = format!("{}.{}", pair.client.workload, pair.client.namespace);
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+        let (clients, id) = (Members::These(vec![names.len() - 1]), |_| pair.id.clone());
+        causes.add(&Alike { pair, server, clients: &clients, id: &id });
+    }
+    causes.findings(&names)
+}
+
+pub(super) fn worst_first(findings: impl IntoIterator<Item = Vec<Finding>>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();
+    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
+    findings
+}
+
+/// A report that says what was looked at and nothing else.
+pub(super) fn empty(snapshot: &Snapshot) -> Report {
     Report {
         api_version: "kubectl-mtls/v1",
         kind: "Report",
-        mesh: mesh_view(mesh.snapshot()),
-        summary: Summary::of(&pairs),
-        pairs,
-        findings,
-        unseen,
+        mesh: mesh_view(snapshot),
+        summary: Summary::default(),
+        pairs: Vec::new(),
+        findings: Vec::new(),
+        unseen: Vec::new(),
         traffic: Vec::new(),
         also_broken: Vec::new(),
+        listed: Listed::Each,
     }
 }
 
 /// Byte order of client namespace, workload, pod, server namespace, service, port.
-fn order(pair: &Pair) -> (&str, &str, &str, &str, &str, u16) {
+pub(super) fn order(pair: &Pair) -> (&str, &str, &str, &str, &str, u16) {
     let server = &pair.server;
     let name = server.service.as_deref().or(server.host.as_deref()).unwrap_or_default();
     (&pair.client.namespace, &pair.client.workload, &pair.client.pod, &server.namespace, name, server.port)

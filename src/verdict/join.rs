@@ -61,7 +61,7 @@ pub fn pair(
     };
     let endpoints = intent.endpoints.iter().enumerate();
     Pair {
-        id: format!("{}->{}", client_key(client), server_key(server)),
+        id: pair_id(client, &server_key(server)),
         client: client_view(client),
         server: server_view(server),
         verdict,
@@ -79,16 +79,22 @@ pub fn pair(
         responsible: intent.responsible,
         findings: Vec::new(),
         ruled_out: Vec::new(),
+        more: 0,
     }
 }
 
 /// `namespace/workload`, with the pod where the workload's pods differ.
-fn client_key(client: &ClientRef) -> String {
+pub(super) fn client_key(client: &ClientRef) -> String {
     if client.told_apart {
         format!("{}/{}({})", client.namespace, client.workload, client.pod)
     } else {
         format!("{}/{}", client.namespace, client.workload)
     }
+}
+
+/// The id of a client's pair, by what stands behind the arrow.
+pub(super) fn pair_id(client: &ClientRef, server: &str) -> String {
+    format!("{}->{server}", client_key(client))
 }
 
 fn server_key(server: &ServerRef) -> String {

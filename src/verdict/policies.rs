@@ -10,6 +10,7 @@ use crate::verdict::policies::told::Told;
 use crate::verdict::policies::view::View;
 use crate::verdict::report::{Finding, Pair};
 
+mod concerns;
 mod duplicates;
 mod known;
 mod modes;
@@ -27,27 +28,18 @@ mod unguarded;
 mod unread;
 mod view;
 
-pub use told::Survey;
+pub(super) use concerns::Concerns;
 
-/// Every finding about a policy of the mesh.
-#[must_use]
-pub fn survey<'s>(mesh: &Mesh<'s>) -> Survey<'s> {
-    Survey::new(agreed(mesh))
-}
-
-/// The same with the pairs of a report that each concerns; see [`Survey::findings`] for `namespaces`.
+/// Every finding about a policy of the mesh, with the pairs of a report that each concerns.
+///
+/// `namespaces` are those that were asked about, `None` for all: a finding without pairs is told where its object lives in one.
 #[must_use]
 pub fn findings(mesh: &Mesh<'_>, pairs: &[Pair], namespaces: Option<&BTreeSet<String>>) -> Vec<Finding> {
-    let survey = survey(mesh);
-    let mut concerned: Vec<Vec<String>> = vec![Vec::new(); survey.len()];
-    for pair in pairs {
-        for number in survey.concerned(pair) {
-            if let Some(ids) = concerned.get_mut(number) {
-                ids.push(pair.id.clone());
-            }
-        }
+    let mut concerns = Concerns::of(mesh, usize::MAX);
+    for (number, pair) in pairs.iter().enumerate() {
+        concerns.add_pair(number, pair);
     }
-    survey.findings(concerned, namespaces)
+    concerns.findings(namespaces)
 }
 
 /// What is wrong in the eyes of every control plane that reads the policy.

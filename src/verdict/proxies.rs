@@ -88,6 +88,7 @@ fn finding(id: String, cause: Cause) -> Finding {
         code: cause.code.code(),
         severity: cause.code.severity(),
         title: cause.title,
+        pair_count: cause.pairs.len(),
         pairs: cause.pairs,
         objects: cause.objects,
         fixes: Vec::new(),

@@ -19,6 +19,11 @@ pub mod traffic;
 mod help;
 
 pub use help::{AlsoBroken, Fix, Moved, RuledOut, Simulated};
+mod listed;
+mod summary;
+
+pub use listed::{ClassView, Listed, SendsView};
+pub use summary::Summary;
 
 /// One answer about a mesh.
 #[derive(Debug, Clone, Serialize)]
@@ -32,7 +37,8 @@ pub struct Report {
     pub mesh: MeshView,
     /// Counts over all pairs.
     pub summary: Summary,
-    /// One per client workload and service port, in byte order.
+    /// One per client workload and service port, in byte order. Where they are [`Listed::ByClass`], one per service port and
+    /// class of clients.
     pub pairs: Vec<Pair>,
     /// What is worth telling, worst first.
     pub findings: Vec<Finding>,
@@ -44,6 +50,9 @@ pub struct Report {
     /// Who else is refused; only `explain` asks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also_broken: Vec<AlsoBroken>,
+    /// What of the pairs is spelled out.
+    #[serde(skip)]
+    pub listed: Listed,
 }
 
 /// The mesh as found.
@@ -70,32 +79,6 @@ pub struct RevisionView {
     pub istio_version: String,
     /// Whether that version was seen rather than assumed.
     pub version_seen: bool,
-}
-
-/// How many pairs ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Summary {
-    /// All pairs.
-    pub pairs: usize,
-    /// Istio mutual TLS.
-    pub mutual_tls: usize,
-    /// Plaintext.
-    pub plaintext: usize,
-    /// TLS that no proxy terminates.
-    pub tls: usize,
-    /// Refused.
-    pub refused: usize,
-    /// Endpoints differ.
-    pub mixed: usize,
-    /// Not decided by the mesh.
-    pub depends: usize,
-    /// Nothing to call.
-    pub none: usize,
-    /// Not known.
-    pub unknown: usize,
-    /// Pairs whose two ends contradict each other; counted above as well.
-    pub conflicts: usize,
 }
 
 /// A client workload and a service port.
@@ -141,6 +124,9 @@ pub struct Pair {
     /// What the evidence rules out; only `explain` asks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ruled_out: Vec<RuledOut>,
+    /// How many further pairs it stands for, where pairs are [`Listed::ByClass`].
+    #[serde(skip)]
+    pub more: usize,
 }
 
 /// The client of a pair.
@@ -368,7 +354,9 @@ pub struct Finding {
     pub severity: Severity,
     /// One line.
     pub title: String,
-    /// Ids of the pairs it concerns.
+    /// How many pairs it concerns.
+    pub pair_count: usize,
+    /// Their ids; in a summary those of the first few.
     pub pairs: Vec<String>,
     /// The objects that cause it.
     pub objects: Vec<PolicyRef>,
@@ -378,30 +366,16 @@ pub struct Finding {
 
 // === impl Report ===
 
-impl Summary {
-    /// Counts pairs.
-    #[must_use]
-    pub fn of(pairs: &[Pair]) -> Self {
-        let mut summary = Self { pairs: pairs.len(), ..Self::default() };
-        for pair in pairs {
-            let count = match pair.verdict {
-                Wire::MutualTls => &mut summary.mutual_tls,
-                Wire::Plaintext => &mut summary.plaintext,
-                Wire::Tls => &mut summary.tls,
-                Wire::Refused => &mut summary.refused,
-                Wire::Mixed => &mut summary.mixed,
-                Wire::Depends => &mut summary.depends,
-                Wire::None => &mut summary.none,
-                Wire::Unknown => &mut summary.unknown,
-            };
-            *count += 1;
-            summary.conflicts += usize::from(pair.conflict);
-        }
-        summary
-    }
-}
-
 impl<T> OneOrMany<T> {
+    /// All values.
+    #[must_use]
+    pub fn values(&self) -> &[T] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Many(values) => values,
+        }
+    }
+
     /// `None` where there is no value at all.
     #[must_use]
     pub fn from_vec(mut values: Vec<T>) -> Option<Self> {

@@ -1,40 +1,64 @@
-//! From pairs to findings: one finding per cause, with every pair it concerns.
+//! From answers to findings: one finding per cause, with every pair it concerns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use crate::intent::Numbers;
 use crate::model::derivation::{PolicyKind, PolicyRef};
 use crate::model::wire::Wire;
 use crate::model::workload::ProxyKind;
+use crate::verdict::concerned::{Alike, At, Concerned};
 use crate::verdict::finding::Code;
-use crate::verdict::report::{EndpointView, Finding, ObservedView, Pair};
+use crate::verdict::report::{EndpointView, Finding, ObservedView, OneOrMany, Pair};
 
-/// A cause and the pairs it concerns, before it is put into words.
-struct Cause<'p> {
-    code: Code,
-    objects: Vec<PolicyRef>,
-    pairs: Vec<&'p Pair>,
+/// Causes as they are found, answer by answer.
+#[derive(Debug)]
+pub(super) struct Causes {
+    by_id: BTreeMap<String, Cause>,
+    /// How many ids of pairs a finding names; it counts them all.
+    named: usize,
 }
 
-/// The findings of these pairs, by id.
-#[must_use]
-pub fn findings(pairs: &[Pair]) -> Vec<Finding> {
-    let mut causes: BTreeMap<String, Cause<'_>> = BTreeMap::new();
-    for pair in pairs {
-        for (code, key, objects) in concerns(pair) {
-            let cause = causes.entry(format!("{}/{key}", code.code())).or_insert_with(|| Cause {
-                code,
-                objects: Vec::new(),
-                pairs: Vec::new(),
-            });
-            for object in objects {
-                if !cause.objects.iter().any(|known| known.same_object(&object)) {
-                    cause.objects.push(object);
-                }
-            }
-            cause.pairs.push(pair);
-        }
+/// A cause and the pairs it concerns, before it is put into words. What is first in the report's order goes before the rest.
+#[derive(Debug)]
+struct Cause {
+    code: Code,
+    objects: Vec<((At, usize), PolicyRef)>,
+    pairs: Concerned,
+    clients: Numbers,
+    servers: HashMap<String, At>,
+    /// What callers get.
+    codes: BTreeSet<String>,
+    /// What the first pair tells.
+    first: Option<(At, String)>,
+}
+
+/// How many names are spelled out.
+const SPELLED: usize = 3;
+
+// === impl Causes ===
+
+impl Causes {
+    /// None yet; each finding names at most so many pairs.
+    pub(super) fn naming(named: usize) -> Self {
+        Self { by_id: BTreeMap::new(), named }
     }
-    causes.into_iter().map(|(id, cause)| put_into_words(id, &cause)).collect()
+
+    /// Takes in an answer; the ids of the causes that concern its pairs.
+    pub(super) fn add(&mut self, alike: &Alike<'_>) -> Vec<String> {
+        let mut ids = Vec::new();
+        for (code, key, objects) in concerns(alike.pair) {
+            let id = format!("{}/{key}", code.code());
+            let cause = self.by_id.entry(id.clone()).or_insert_with(|| Cause::of(code, self.named));
+            cause.add(objects, alike);
+            ids.push(id);
+        }
+        ids
+    }
+
+    /// The findings, by id. `names` are those of the clients by number.
+    pub(super) fn findings(self, names: &[String]) -> Vec<Finding> {
+        self.by_id.into_iter().map(|(id, cause)| cause.put_into_words(id, names)).collect()
+    }
 }
 
 /// What is worth telling about a pair: code, key of the cause, the objects that cause it.
@@ -77,113 +101,146 @@ fn concerns(pair: &Pair) -> Vec<(Code, String, Vec<PolicyRef>)> {
     found
 }
 
-fn put_into_words(id: String, cause: &Cause<'_>) -> Finding {
-    let count = cause.pairs.len();
-    let pairs = if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") };
-    let names = || cause.objects.iter().map(PolicyRef::short).collect::<Vec<_>>().join(", ");
-    let title = match cause.code {
-        Code::ClientAndServerContradict => format!("{}: {pairs} {}", contradiction(cause), symptom(cause)),
-        Code::Downgrade => format!("{} makes it plaintext where both ends have a sidecar: {pairs}", names()),
-        Code::TlsToNoSidecar => {
-            format!("{} makes clients send TLS to pods without sidecar: {pairs} {}", names(), symptom(cause))
+// === impl Cause ===
+
+impl Cause {
+    fn of(code: Code, named: usize) -> Self {
+        Self {
+            code,
+            objects: Vec::new(),
+            pairs: Concerned::naming(named),
+            clients: Numbers::default(),
+            servers: HashMap::new(),
+            codes: BTreeSet::new(),
+            first: None,
         }
-        Code::StrictRefusesNoSidecar => {
-            let refuse = if cause.objects.len() == 1 { "refuses" } else { "refuse" };
-            format!("{} {refuse} {} (no sidecar): STRICT as written", names(), clients(cause))
+    }
+
+    fn add(&mut self, objects: Vec<PolicyRef>, alike: &Alike<'_>) {
+        let at = alike.at();
+        for (place, object) in objects.into_iter().enumerate() {
+            let at = (at, place);
+            match self.objects.iter_mut().find(|(_, known)| known.same_object(&object)) {
+                Some(known) if at < known.0 => *known = (at, object),
+                Some(_) => {}
+                None => self.objects.push((at, object)),
+            }
         }
-        Code::PlaintextToNoSidecar => format!("no sidecar at {}: {pairs} in plaintext", servers(cause)),
-        Code::Refused => format!("{} refused: {}", servers(cause), first(cause, |pair| pair.intent.because.clone())),
-        // Told object by object.
-Code::Policy(_)
-        // Told proxy by proxy.
-        | Code::ClientNotGiven
-        | Code::ServerNotGiven
-        | Code::ProxiesBypassed
-        | Code::UpdateRejected
-        | Code::CertificateInvalid
-        | Code::RootsDiffer
-        | Code::SecretsMissing
-        | Code::NotWrittenByIstio => names(),
-        Code::WireDisagreesWithPolicy => {
-            format!(
-                "{}: {} ({pairs})",
-                servers(cause),
-                first(cause, |p| p.gaps.first().map(|gap| gap.what.clone()).unwrap_or_default())
-            )
+        if self.first.as_ref().is_none_or(|(first, _)| at < *first) {
+            self.first = Some((at, told_by(self.code, alike.pair)));
         }
-    };
-    Finding {
-        id,
-        code: cause.code.code(),
-        severity: cause.code.severity(),
-        title,
-        pairs: cause.pairs.iter().map(|pair| pair.id.clone()).collect(),
-        objects: cause.objects.clone(),
-        fixes: Vec::new(),
+        let place = self.servers.entry(server_name(alike.pair)).or_insert(at);
+        *place = at.min(*place);
+        self.pairs.add(alike);
+        self.clients.add(alike.clients);
+        self.codes.extend(code_of(alike.pair));
+    }
+
+    fn put_into_words(mut self, id: String, clients: &[String]) -> Finding {
+        self.objects.sort_by_key(|(at, _)| *at);
+        let count = self.pairs.count();
+        let pairs = if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") };
+        let names = self.objects.iter().map(|(_, object)| object.short()).collect::<Vec<_>>().join(", ");
+        let (first, servers) = (self.first.as_ref().map_or("", |(_, text)| text), self.servers());
+        let title = match self.code {
+            Code::ClientAndServerContradict => format!("{first}: {pairs} {}", self.symptom()),
+            Code::Downgrade => format!("{names} makes it plaintext where both ends have a sidecar: {pairs}"),
+            Code::TlsToNoSidecar => {
+                format!("{names} makes clients send TLS to pods without sidecar: {pairs} {}", self.symptom())
+            }
+            Code::StrictRefusesNoSidecar => {
+                let refuse = if self.objects.len() == 1 { "refuses" } else { "refuse" };
+                format!("{names} {refuse} {} (no sidecar): STRICT as written", self.callers(clients))
+            }
+            Code::PlaintextToNoSidecar => format!("no sidecar at {servers}: {pairs} in plaintext"),
+            Code::Refused => format!("{servers} refused: {first}"),
+            // Told object by object.
+            Code::Policy(_)
+            // Told proxy by proxy.
+            | Code::ClientNotGiven
+            | Code::ServerNotGiven
+            | Code::ProxiesBypassed
+            | Code::UpdateRejected
+            | Code::CertificateInvalid
+            | Code::RootsDiffer
+            | Code::SecretsMissing
+            | Code::NotWrittenByIstio => names,
+            Code::WireDisagreesWithPolicy => format!("{servers}: {first} ({pairs})"),
+        };
+        Finding {
+            id,
+            code: self.code.code(),
+            severity: self.code.severity(),
+            title,
+            pair_count: count,
+            pairs: self.pairs.ids(),
+            objects: self.objects.into_iter().map(|(_, object)| object).collect(),
+            fixes: Vec::new(),
+        }
+    }
+
+    /// What callers get: `get 503`, `are refused`.
+    fn symptom(&self) -> String {
+        let one = self.pairs.count() == 1;
+        match self.codes.iter().collect::<Vec<_>>().as_slice() {
+            [code] if *code != "000" => format!("{} {code}", if one { "gets" } else { "get" }),
+            _ => if one { "is refused" } else { "are refused" }.to_owned(),
+        }
+    }
+
+    fn callers(&self, names: &[String]) -> String {
+        let mut seen = HashSet::new();
+        let callers = self.clients.iter().filter_map(|number| names.get(number)).filter(|name| seen.insert(*name));
+        spelled(&callers.collect::<Vec<_>>())
+    }
+
+    fn servers(&self) -> String {
+        let mut servers: Vec<(&At, &String)> = self.servers.iter().map(|(name, at)| (at, name)).collect();
+        servers.sort();
+        spelled(&servers.into_iter().map(|(_, name)| name).collect::<Vec<_>>())
+    }
+}
+
+/// The first three names spelled out.
+fn spelled(names: &[&String]) -> String {
+    let listed = names.iter().take(SPELLED).map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SPELLED) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}
+
+/// What a finding says of its first pair.
+fn told_by(code: Code, pair: &Pair) -> String {
+    match code {
+        Code::ClientAndServerContradict => contradiction(pair),
+        Code::Refused => pair.intent.because.clone(),
+        Code::WireDisagreesWithPolicy => pair.gaps.first().map(|gap| gap.what.clone()).unwrap_or_default(),
+        _ => String::new(),
     }
 }
 
 /// `dr/httpbin.bar DISABLE against pa/httpbin.bar STRICT`.
-fn contradiction(cause: &Cause<'_>) -> String {
-    first(cause, |pair| {
-        let server = counted(pair).find(|endpoint| endpoint.intent.wire == Wire::Refused);
-        let accepts =
-            server.map(|endpoint| format!("{} {}", endpoint.accepts.decided_by.short(), endpoint.accepts.mode));
-        let sends = format!("{} {}", pair.originates.decided_by.short(), pair.originates.mode);
-        format!("{sends} against {}", accepts.unwrap_or_else(|| pair.decided_by.short()))
-    })
-}
-
-/// What callers get: `get 503`, `are refused`.
-fn symptom(cause: &Cause<'_>) -> String {
-    let codes: std::collections::BTreeSet<String> = cause.pairs.iter().filter_map(|pair| code_of(pair)).collect();
-    match codes.into_iter().collect::<Vec<_>>().as_slice() {
-        [one] if one != "000" => {
-            let get = if cause.pairs.len() == 1 { "gets" } else { "get" };
-            format!("{get} {one}")
-        }
-        _ => if cause.pairs.len() == 1 { "is refused" } else { "are refused" }.to_owned(),
-    }
+fn contradiction(pair: &Pair) -> String {
+    let server = counted(pair).find(|endpoint| endpoint.intent.wire == Wire::Refused);
+    let accepts = server.map(|endpoint| format!("{} {}", endpoint.accepts.decided_by.short(), endpoint.accepts.mode));
+    let sends = format!("{} {}", pair.originates.decided_by.short(), pair.originates.mode);
+    format!("{sends} against {}", accepts.unwrap_or_else(|| pair.decided_by.short()))
 }
 
 fn code_of(pair: &Pair) -> Option<String> {
     match &pair.observed {
         ObservedView::Seen(seen) => Some(seen.http.clone()),
         ObservedView::Unseen(_) => pair.intent.http.as_ref().map(|http| match http {
-            crate::verdict::report::OneOrMany::One(code) => code.clone(),
-            crate::verdict::report::OneOrMany::Many(codes) => codes.join("|"),
+            OneOrMany::One(code) => code.clone(),
+            OneOrMany::Many(codes) => codes.join("|"),
         }),
     }
 }
 
-fn clients(cause: &Cause<'_>) -> String {
-    unique(cause, |pair| format!("{}.{}", pair.client.workload, pair.client.namespace))
-}
-
-fn servers(cause: &Cause<'_>) -> String {
-    unique(cause, |pair| {
-        let name = pair.server.service.as_deref().or(pair.server.host.as_deref()).unwrap_or_default();
-        format!("{name}.{}:{}", pair.server.namespace, pair.server.port)
-    })
-}
-
-/// Names in order of appearance, the first three spelled out.
-fn unique(cause: &Cause<'_>, name: impl Fn(&Pair) -> String) -> String {
-    let mut names: Vec<String> = Vec::new();
-    for pair in &cause.pairs {
-        let name = name(pair);
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    let more = names.len().saturating_sub(3);
-    names.truncate(3);
-    let listed = names.join(", ");
-    if more == 0 { listed } else { format!("{listed} and {more} more") }
-}
-
-fn first(cause: &Cause<'_>, text: impl Fn(&Pair) -> String) -> String {
-    cause.pairs.first().map(|pair| text(pair)).unwrap_or_default()
+fn server_name(pair: &Pair) -> String {
+    let name = pair.server.service.as_deref().or(pair.server.host.as_deref()).unwrap_or_default();
+    format!("{name}.{}:{}", pair.server.namespace, pair.server.port)
 }
 
 /// The endpoints that count: not the client's own pod.

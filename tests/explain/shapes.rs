@@ -25,7 +25,7 @@ fn explained(policies: &str, service: &str, from: &[&str], weaker: bool) -> Stri
     let checked = offline(&objects, &scope, &Known::default(), "default");
     let mut out = Vec::new();
     let now = Some("2026-11-21T12:00:00Z".parse().unwrap());
-    write(&checked.report, &Told { now, weaker, ..Told::default() }, &mut out).unwrap();
+    write(&checked.unwrap().report, &Told { now, weaker, ..Told::default() }, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

@@ -9,8 +9,8 @@ use kubectl_mtls::model::workload::ProxyKind;
 use kubectl_mtls::print::{Format, Style, print};
 use kubectl_mtls::verdict::report::told::{EndpointToldView, ProgrammedView};
 use kubectl_mtls::verdict::report::{
-    AcceptsView, ClientView, EndpointView, Finding, IntentView, MeshView, ObservedView, OneOrMany, OriginatesView,
-    Pair, PeerView, Report, RevisionView, SeenView, ServerView, Severity, Summary, UnseenView,
+    AcceptsView, ClientView, EndpointView, Finding, IntentView, Listed, MeshView, ObservedView, OneOrMany,
+    OriginatesView, Pair, PeerView, Report, RevisionView, SeenView, ServerView, Severity, Summary, UnseenView,
 };
 
 /// What a printer writes.
@@ -40,6 +40,7 @@ pub(super) fn report(pairs: Vec<Pair>, findings: Vec<Finding>) -> Report {
         unseen: Vec::new(),
         traffic: Vec::new(),
         also_broken: Vec::new(),
+        listed: Listed::Each,
     }
 }
 
@@ -91,6 +92,7 @@ pub(super) fn pair(client: (&str, &str), server: (&str, &str)) -> Pair {
         being_pushed: Vec::new(),
         findings: Vec::new(),
         ruled_out: Vec::new(),
+        more: 0,
     }
 }
 
@@ -148,6 +150,7 @@ pub(super) fn finding(code: &'static str, severity: Severity, title: &str, pairs
         code,
         severity,
         title: title.to_owned(),
+        pair_count: pairs.len(),
         pairs: pairs.iter().map(|id| (*id).to_owned()).collect(),
         objects: Vec::new(),
         fixes: Vec::new(),

@@ -11,7 +11,6 @@ use crate::model::derivation::{Layer, PolicyKind, PolicyRef};
 use crate::model::mesh::IstioVersion;
 use crate::model::pair::{PairIntent, ServerRef};
 use crate::model::policy::{DestinationRule, PolicySettings};
-use crate::model::snapshot::Snapshot;
 use crate::model::tls::ClientTlsMode;
 use crate::model::workload::Pod;
 use crate::verdict::finding::Fault;
@@ -144,7 +143,8 @@ fn has_twin(view: &View<'_, '_>, rule: &DestinationRule) -> bool {
 /// What of a candidate's pairs changes, if anything: in words, and the finding without its title.
 fn changed<'s>(view: &View<'_, 's>, mesh: &Mesh<'_>, candidate: Candidate<'s>) -> Option<(String, Told<'s>)> {
     let clients: Vec<&Pod> = view.clients.values().flatten().copied().take(MOST_CLIENTS).collect();
-    let then: Vec<Option<&Pod>> = clients.iter().map(|client| same_pod(mesh.snapshot(), client)).collect();
+    let then: Vec<Option<&Pod>> =
+        clients.iter().map(|client| mesh.pods.named(&client.meta.namespace, &client.meta.name)).collect();
     let services = candidate.services.iter().take(MOST_SERVICES);
     let servers: Vec<ServerRef> = services.flat_map(|svc| svc.servers()).collect();
     let mut first: Option<String> = None;
@@ -175,10 +175,6 @@ fn changed<'s>(view: &View<'_, 's>, mesh: &Mesh<'_>, candidate: Candidate<'s>) -
         about: About::Services(services),
     };
     Some((format!("{first}{others}"), told))
-}
-
-fn same_pod<'n>(snapshot: &'n Snapshot, pod: &Pod) -> Option<&'n Pod> {
-    snapshot.pods.iter().find(|other| other.meta.name == pod.meta.name && other.meta.namespace == pod.meta.namespace)
 }
 
 /// What comes of a pair, in the words of the table.

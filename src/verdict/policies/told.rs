@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::model::derivation::PolicyRef;
 use crate::model::workload::Pod;
+use crate::verdict::concerned::Concerned;
 use crate::verdict::finding::{Code, Fault};
-use crate::verdict::report::{Finding, Pair};
+use crate::verdict::report::{Finding, Pair, ServerView};
 
 /// Something wrong with an object.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ pub(super) enum About<'s> {
 
 /// Every finding about a policy, and an index that tells which of them concern a pair.
 #[derive(Debug, Default)]
-pub struct Survey<'s> {
+pub(super) struct Survey<'s> {
     told: Vec<Told<'s>>,
     by_pod: HashMap<(&'s str, &'s str), Vec<usize>>,
     by_client: HashMap<(&'s str, &'s str), Vec<usize>>,
@@ -97,59 +98,68 @@ impl<'s> Survey<'s> {
         }
     }
 
+    /// The id of a finding.
+    pub(super) fn id(&self, number: usize) -> Option<String> {
+        self.told.get(number).map(Told::id)
+    }
+
     /// How many findings there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.told.len()
     }
 
-    /// Whether nothing was found.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.told.is_empty()
+    /// The numbers of the findings that concern a pair.
+    pub(super) fn concerned(&self, pair: &Pair) -> BTreeSet<usize> {
+        let behind = pair.endpoints.iter().filter(|endpoint| !endpoint.is_self);
+        let behind = behind.flat_map(|endpoint| self.about_pod(&endpoint.namespace, endpoint.pod.as_deref()));
+        let calling = self.about_client(&pair.client.namespace, &pair.client.pod);
+        behind.chain(calling).copied().chain(self.about_server(&pair.server)).collect()
     }
 
-    /// The numbers of the findings that concern a pair; pairs that share an answer and a client's namespace share these.
-    #[must_use]
-    pub fn concerned(&self, pair: &Pair) -> BTreeSet<usize> {
-        if self.is_empty() {
-            return BTreeSet::new();
-        }
-        let behind = pair.endpoints.iter().filter(|endpoint| !endpoint.is_self).filter_map(|endpoint| {
-            let pod = endpoint.pod.as_deref()?;
-            self.by_pod.get(&(endpoint.namespace.as_str(), pod))
-        });
-        let server = &pair.server;
+    /// The findings about what a pod serves.
+    pub(super) fn about_pod<'q>(&'q self, namespace: &'q str, pod: Option<&'q str>) -> &'q [usize] {
+        pod.and_then(|pod| self.by_pod.get(&(namespace, pod))).map_or(&[], Vec::as_slice)
+    }
+
+    /// The findings about what a pod calls.
+    pub(super) fn about_client<'q>(&'q self, namespace: &'q str, pod: &'q str) -> &'q [usize] {
+        self.by_client.get(&(namespace, pod)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The findings about a service port, whoever calls it and whatever stands behind it.
+    pub(super) fn about_server(&self, server: &ServerView) -> Vec<usize> {
         let name = server.service.as_ref().or(server.host.as_ref()).cloned().unwrap_or_default();
         let here = self.by_namespace.get(server.namespace.as_str());
         let called = self.by_service.get(&(server.namespace.as_str(), name));
-        let calling = self.by_client.get(&(pair.client.namespace.as_str(), pair.client.pod.as_str()));
-        behind.chain(here).chain(called).chain(calling).flatten().chain(&self.everywhere).copied().collect()
+        here.into_iter().chain(called).flatten().chain(&self.everywhere).copied().collect()
     }
 
-    /// The findings; `pairs` are the ids of those that each concerns, by number.
+    /// The findings; `pairs` are those that each concerns, by number.
     ///
     /// `namespaces` are those that were asked about, `None` for all: a finding without pairs is told where its object
     /// lives in one of them.
-    #[must_use]
-    pub fn findings(self, pairs: Vec<Vec<String>>, namespaces: Option<&BTreeSet<String>>) -> Vec<Finding> {
+    pub(super) fn findings(self, pairs: Vec<Concerned>, namespaces: Option<&BTreeSet<String>>) -> Vec<Finding> {
         let asked = |told: &Told<'_>| {
             let of = told.object.namespace.as_ref();
             namespaces.is_none_or(|asked| of.is_some_and(|of| asked.contains(of)))
         };
         let found = self.told.into_iter().zip(pairs);
-        found.filter(|(told, pairs)| !pairs.is_empty() || asked(told)).map(|(told, ids)| finding(told, ids)).collect()
+        found
+            .filter(|(told, pairs)| pairs.count() > 0 || asked(told))
+            .map(|(told, pairs)| finding(told, pairs))
+            .collect()
     }
 }
 
-fn finding(told: Told<'_>, pairs: Vec<String>) -> Finding {
+fn finding(told: Told<'_>, pairs: Concerned) -> Finding {
     let code = Code::Policy(told.fault);
     Finding {
         id: told.id(),
         code: code.code(),
         severity: code.severity(),
         title: told.title,
-        pairs,
+        pair_count: pairs.count(),
+        pairs: pairs.ids(),
         objects: std::iter::once(told.object).chain(told.others).collect(),
         fixes: Vec::new(),
     }
