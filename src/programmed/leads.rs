@@ -46,10 +46,7 @@ pub(crate) fn follow(proxy: &Proxy, server: &ServerRef, payload: Payload) -> Led
     let alpn_filter = listener.as_ref().and_then(|found| found.alpn_filter);
     let mut led = match (payload, &listener) {
         (Payload::Http, Some(Found { routes: Some(name), .. })) => by_routes(proxy, server, &[name.as_str()]),
-        (Payload::Http, None) => {
-            let both = format!("{}:{}", server.host, server.port);
-            by_routes(proxy, server, &[both.as_str(), server.port.to_string().as_str()])
-        }
+        (Payload::Http, None) => by_names(proxy, server),
         (_, Some(found)) => Led::to(found.leads.clone()),
         (Payload::Tcp, None) => unlistened(proxy),
     };
@@ -144,6 +141,14 @@ fn is_own_port(listener: &Listener, place: &str) -> bool {
     let index = place.strip_prefix("/filter_chains/").and_then(|rest| rest.split('/').next());
     let chain = index.and_then(|index| index.parse::<usize>().ok()).and_then(|at| listener.filter_chains.get(at));
     chain.is_some_and(|chain| chain.filter_chain_match.destination_port.is_some())
+}
+
+/// By the names that routes have, where no listener was read that names them.
+fn by_names(proxy: &Proxy, server: &ServerRef) -> Led {
+    let own = format!("{}:{}", server.host, server.port);
+    let led = by_routes(proxy, server, &[own.as_str(), server.port.to_string().as_str()]);
+    // Envoy keeps the routes of a sniffed port, emptied, while the listener drains that a Sidecar has taken away.
+    if led.leads == Leads::NoRoute && proxy.routes.contains_key(&own) { unlistened(proxy) } else { led }
 }
 
 /// The first of these routes that was read, and the virtual host in it.

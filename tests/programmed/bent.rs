@@ -110,3 +110,20 @@ fn raw_tcp_on_a_sniffed_port_is_judged_by_the_chains_as_well() {
     let (pair, _) = joined(&objects(), &dump("sleep.foo"), &dump("httpbin.bar"));
     assert!(serde_json::to_value(&pair).unwrap()["programmed"].get("tcp").is_none());
 }
+
+/// Seen on a real cluster: a Sidecar hides a Service with a sniffed port from a client that called it before.
+#[test]
+fn routes_that_are_left_over_from_before_a_sidecar_hid_the_service_are_not_followed() {
+    let mut client = dump("sleep.foo");
+    section(&mut client, "dynamic_active_clusters").retain(|entry| entry["cluster"]["name"] != CLUSTER);
+    let left = json!({ "route_config": { "name": "httpbin.bar.svc.cluster.local:8000", "virtual_hosts": [] } });
+    section(&mut client, "dynamic_route_configs").push(left);
+    section(&mut client, "dynamic_listeners").retain(|listener| {
+        let name = listener["name"].as_str().unwrap();
+        name.starts_with("virtual") || !name.ends_with("_8000")
+    });
+    let sniffed = objects().replace(r#""name":"http","port":80"#, r#""name":"web","port":80"#);
+    let (pair, told) = joined(&sniffed, &client, &dump("httpbin.bar"));
+    assert_eq!((told.route, told.refuses), (Route::Passthrough, None));
+    assert_eq!(serde_json::to_value(&pair).unwrap()["programmed"]["wire"], "plaintext");
+}
