@@ -129,8 +129,10 @@ impl<'s> Hosts<'_, 's> {
     /// A VirtualService that names an `ExternalName` Service takes the name away from the service that it stands for.
     pub(crate) fn route_alias(&self, alias: &str) -> Option<Via<'s>> {
         let egress = self.scope.egress_for_port(self.port)?;
-        let svc = self.service(egress, alias)?;
-        self.ruled(egress.routings.of_http(&svc.host), alias)
+        match self.service(egress, alias) {
+            Some(svc) => self.ruled(egress.routings.of_http(&svc.host), alias),
+            None => self.unlisted(egress, alias),
+        }
     }
 
     /// Whether the virtual host of a service answers to another name of it.
