@@ -195,7 +195,8 @@ fn without_times(text: &str) -> String {
 }
 
 /// Which of two timers notices first that a connection takes too long is a race inside the machine's curl, and each has its
-/// words: `Failed to connect to h port p after N ms: Timeout was reached`, `Connection timeout after N ms`.
+/// words: `Failed to connect to h port p after N ms: Timeout was reached`, `Connection timeout after N ms`, and, where the limit of
+/// the whole transfer is the same, `Connection timed out after N milliseconds`.
 fn one_timeout(text: &str) -> String {
     const HEAD: &str = "Failed to connect to ";
     const TAIL: &str = ": Timeout was reached";
@@ -213,7 +214,13 @@ fn one_timeout(text: &str) -> String {
         }
     }
     out.push_str(rest);
-    out
+    let spoken = |line: &str| match line.split_once("Connection timed out after ") {
+        Some((before, after)) => {
+            format!("{before}Connection timeout after {}", after.replacen(" milliseconds", " ms", 1))
+        }
+        None => line.to_owned(),
+    };
+    out.split_inclusive('\n').map(spoken).collect()
 }
 
 /// `%{json}` without what is measured and the port of this end.
