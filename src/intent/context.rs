@@ -99,10 +99,13 @@ pub(crate) fn of_client<'s>(
 /// What the server's side rests on.
 pub(crate) fn of_server<'s>(mesh: &Mesh<'s>, plane: &ControlPlane<'s>, pod: &'s Pod, spoke: &[Step]) -> Vec<Step> {
     let mut steps = Steps::beside(spoke);
-    if let Some(sidecar) =
-        plane.sidecar(&pod.meta.namespace, &pod.meta.labels).filter(|found| !found.ingress.is_empty())
-    {
-        steps.add(PolicyKind::Sidecar, &sidecar.meta, "spec.ingress", "names the ports that there are".to_owned());
+    if let Some(sidecar) = plane.sidecar(&pod.meta.namespace, &pod.meta.labels) {
+        if !sidecar.ingress.is_empty() {
+            steps.add(PolicyKind::Sidecar, &sidecar.meta, "spec.ingress", "names the ports that there are".to_owned());
+        } else if plane.sidecars_for(pod).any(|other| !other.ingress.is_empty()) {
+            let says = "has none, and takes the place of one that has".to_owned();
+            steps.add(PolicyKind::Sidecar, &sidecar.meta, "spec.ingress", says);
+        }
     }
     for entry in mesh.registry.in_namespace(&pod.meta.namespace).iter().flat_map(|svc| declaring(mesh, svc, pod)) {
         steps.add(PolicyKind::ServiceEntry, &entry.meta, "spec.ports", "declares a port of the pod".to_owned());

@@ -230,6 +230,18 @@ fn rule_steps(cluster: &Cluster<'_>) -> Vec<Step> {
         };
         steps.insert(0, silent);
     }
+    if let Some((policy, owner)) = rule.policy
+        && policy.settings.tls.is_none()
+        && !rule.from.first().is_some_and(|first| std::ptr::eq(*first, owner))
+        && effective.is_none_or(|said| !std::ptr::eq(said.rule, owner))
+    {
+        steps.push(Step {
+            policy: rule_ref(owner, Layer::TrafficPolicy, "spec.trafficPolicy".to_owned()),
+            says: "no tls".to_owned(),
+            effect: Effect::Inherited,
+            why: Some("of the rules that are merged its trafficPolicy is the first, and counts whole".to_owned()),
+        });
+    }
     steps
 }
 

@@ -13,6 +13,7 @@ use crate::model::meta::{Labels, Meta, selects};
 use crate::model::policy::{DestinationRule, PeerAuthentication, Sidecar};
 use crate::model::snapshot::Snapshot;
 use crate::model::virtual_service::VirtualService;
+use crate::model::workload::Pod;
 
 /// A control-plane revision and what it sees.
 #[derive(Debug)]
@@ -97,11 +98,22 @@ impl<'s> ControlPlane<'s> {
     ///
     /// Istio: `push_context.go:getSidecarScope`: of the namespace, with a matching selector first; else the root's without.
     pub(crate) fn sidecar(&self, namespace: &str, labels: &Labels) -> Option<&'s Sidecar> {
-        let own = self.sidecars.iter().filter(|sidecar| sidecar.meta.namespace == namespace);
-        let root = || {
-            self.sidecars.iter().find(|sidecar| sidecar.meta.namespace == self.root() && sidecar.selector.is_empty())
-        };
-        own.into_iter().find(|sidecar| selects(&sidecar.selector, labels)).or_else(root).copied()
+        self.fitting(namespace, labels).next()
+    }
+
+    /// Every Sidecar that could speak for a pod; the first does.
+    pub(crate) fn sidecars_for<'a>(&'a self, pod: &'a Pod) -> impl Iterator<Item = &'s Sidecar> + use<'a, 's> {
+        self.fitting(&pod.meta.namespace, &pod.meta.labels)
+    }
+
+    fn fitting<'a>(
+        &'a self,
+        namespace: &'a str,
+        labels: &'a Labels,
+    ) -> impl Iterator<Item = &'s Sidecar> + use<'a, 's> {
+        let own = move |sidecar: &&Sidecar| sidecar.meta.namespace == namespace && selects(&sidecar.selector, labels);
+        let root = move |sidecar: &&Sidecar| sidecar.meta.namespace == self.root() && sidecar.selector.is_empty();
+        self.sidecars.iter().copied().filter(own).chain(self.sidecars.iter().copied().filter(root))
     }
 
     /// Whether clients of a namespace may see a service: `exportTo`, else the mesh's default.

@@ -71,7 +71,8 @@ fn why_lost(
         && merged.from.contains(&rule)
     {
         let says_tls = rule.traffic_policy.as_ref().is_some_and(|policy| policy.settings.tls.is_some());
-        return says_tls.then(|| format!("merged into {winner}, which is older: only the first trafficPolicy counts"));
+        let counts = merged.policy.map_or(winner, |(_, owner)| format!("`{}`", owner.meta.key()));
+        return says_tls.then(|| format!("merged into {counts}, which is older: only the first trafficPolicy counts"));
     }
     if ![own, svc.namespace(), root].contains(&namespace) {
         return Some(
