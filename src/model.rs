@@ -6,6 +6,7 @@ pub mod derivation;
 pub mod evidence;
 pub mod filter_chain;
 pub mod identity;
+pub mod json_patch;
 pub mod mesh;
 pub mod meta;
 pub mod name;

@@ -1,37 +1,12 @@
 //! A change as a person makes it: steps of a JSON patch on the object, or a manifest of a new one.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::audit::change::{Change, Key, Place, is, only_tls, only_tls_at_all};
+use crate::model::json_patch::{self, Step};
 use crate::model::meta::Labels;
 use crate::model::policy::{DestinationRule, PeerAuthentication};
 use crate::model::snapshot::Snapshot;
-
-/// One step of a JSON patch (RFC 6902), as far as fixes need them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "lowercase")]
-pub enum Step {
-    /// Sets a field that was not there.
-    Add {
-        /// JSON pointer.
-        path: String,
-        /// The value.
-        value: Value,
-    },
-    /// Takes a field away.
-    Remove {
-        /// JSON pointer.
-        path: String,
-    },
-    /// Sets a field that was there.
-    Replace {
-        /// JSON pointer.
-        path: String,
-        /// The value.
-        value: Value,
-    },
-}
 
 /// A change as a person makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,24 +92,7 @@ impl Edit {
 #[must_use]
 pub fn patched(object: &Value, steps: &[Step]) -> Option<Value> {
     let mut object = object.clone();
-    for step in steps {
-        let (Step::Add { path, .. } | Step::Remove { path } | Step::Replace { path, .. }) = step;
-        let (parent, last) = path.rsplit_once('/')?;
-        let parent = object.pointer_mut(parent)?;
-        match (step, parent) {
-            (Step::Add { value, .. } | Step::Replace { value, .. }, Value::Object(fields)) => {
-                fields.insert(last.to_owned(), value.clone());
-            }
-            (Step::Remove { .. }, Value::Object(fields)) => {
-                fields.shift_remove(last)?;
-            }
-            (Step::Remove { .. }, Value::Array(items)) => {
-                let index = last.parse().ok().filter(|index: &usize| *index < items.len())?;
-                items.remove(index);
-            }
-            (_, _) => return None,
-        }
-    }
+    json_patch::apply(steps, &mut object).ok()?;
     as_written(&mut object);
     Some(object)
 }

@@ -16,6 +16,7 @@ use crate::gather::witnesses::Witnesses;
 use crate::gather::{probe, proxies};
 use crate::intent::Mesh;
 use crate::model::evidence::{FailedLook, Reading, Transfer, Unseen};
+use crate::model::json_patch::Step;
 use crate::model::meta::Origin;
 use crate::model::pair::{AcceptMode, PairIntent};
 use crate::model::workload::ProxyKind;
@@ -190,8 +191,7 @@ pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespa
 fn written(report: &mut Report, objects: &[Loaded]) {
     for fix in report.findings.iter_mut().flat_map(|finding| &mut finding.fixes) {
         let Some(changed) = fix.object.as_ref().filter(|_| fix.manifest.is_none()) else { continue };
-        let steps: Vec<edit::Step> =
-            fix.patch.iter().filter_map(|step| serde_json::from_value(step.clone()).ok()).collect();
+        let steps: Vec<Step> = fix.patch.iter().filter_map(|step| serde_json::from_value(step.clone()).ok()).collect();
         let is_it = |loaded: &&Loaded| {
             let (kind, namespace, name) = place(&loaded.object);
             kind == changed.kind.as_str()

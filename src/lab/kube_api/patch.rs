@@ -8,6 +8,7 @@ use crate::lab::kube_api::body;
 use crate::lab::kube_api::patch::lists::Lists;
 use crate::lab::kube_api::status::Refusal;
 use crate::lab::store::kinds::Kind;
+use crate::model::json_patch::Step;
 
 pub mod json_patch;
 pub mod lists;
@@ -17,7 +18,7 @@ pub mod merge;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Patch {
     /// `application/json-patch+json`, RFC 6902.
-    Json(Vec<json_patch::Step>),
+    Json(Vec<Step>),
     /// `application/merge-patch+json`, RFC 7386.
     Merge(Value),
     /// `application/strategic-merge-patch+json`.
