@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::lab::envoy::admin::EnvoyAdmin;
+use crate::lab::envoy::admin::{AdminAnswer, EnvoyAdmin};
 use crate::lab::envoy::{Entrances, Envoy, EnvoyError, forward};
 use crate::lab::network::SidecarSockets;
 
@@ -15,9 +15,11 @@ use crate::lab::network::SidecarSockets;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at what only Envoy knows.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
-/// Gauges that are 0 when nothing is under way, and a ready server.
-const LOOK: &str =
-    "/stats?filter=%5E(cluster_manager.warming_clusters%7Clistener_manager.total_listeners_warming%7Cserver.state)$";
+/// The server's state as it is. The gauge `server.state` is written with the statistics only: before the first time it
+/// is 0, which is LIVE.
+const STATE: &str = "/ready";
+/// Gauges that are 0 when nothing is under way; listeners of a server that is not LIVE are not counted.
+const WARMING: &str = "/stats?filter=%5E(cluster_manager.warming_clusters%7Clistener_manager.total_listeners_warming)$";
 
 impl Envoy {
     /// Waits until the newest configuration is in force.
@@ -73,10 +75,9 @@ impl Envoy {
     }
 
     async fn is_quiet(&self, admin: &EnvoyAdmin) -> bool {
-        let Ok(answer) = admin.get(LOOK).await else { return false };
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        // `server.state` is 0 for LIVE.
-        answer.status == 200 && text.lines().count() == 3 && text.lines().all(|line| line.ends_with(": 0"))
+        let Ok(state) = admin.get(STATE).await else { return false };
+        let Ok(warming) = admin.get(WARMING).await else { return false };
+        quiet(&state, &warming)
     }
 
     async fn find_entrances(&self, admin: &EnvoyAdmin) -> Option<Entrances> {
@@ -111,5 +112,32 @@ impl Envoy {
         let kept = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
         let last_words = if kept.is_empty() { String::new() } else { format!("; it said: {}", kept.join(" | ")) };
         EnvoyError::NotReady { pod: self.pod.clone(), what: what.to_owned(), last_words }
+    }
+}
+
+/// Envoy: `handlerReady` in `source/server/admin/server_info_handler.cc` answers 200 `LIVE` when its sockets listen.
+fn quiet(state: &AdminAnswer, warming: &AdminAnswer) -> bool {
+    let warming_text = String::from_utf8_lossy(&warming.body);
+    let nothing = warming_text.lines().count() == 2 && warming_text.lines().all(|line| line.ends_with(": 0"));
+    state.status == 200 && warming.status == 200 && nothing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AdminAnswer, quiet};
+
+    fn answer(status: u16, body: &str) -> AdminAnswer {
+        AdminAnswer { status, content_type: "text/plain".to_owned(), body: body.to_owned().into() }
+    }
+
+    /// Envoy 1.36.2 and 1.40.0, asked before their listeners came: every gauge is 0, connections are refused.
+    #[test]
+    fn a_server_that_initialises_is_not_ready_whatever_its_gauges_say() {
+        let gauges = "cluster_manager.warming_clusters: 0\nlistener_manager.total_listeners_warming: 0\n";
+        assert!(!quiet(&answer(503, "INITIALIZING\n"), &answer(200, gauges)));
+        assert!(quiet(&answer(200, "LIVE\n"), &answer(200, gauges)));
+        let warming = gauges.replace("listeners_warming: 0", "listeners_warming: 1");
+        assert!(!quiet(&answer(200, "LIVE\n"), &answer(200, &warming)));
+        assert!(!quiet(&answer(200, "LIVE\n"), &answer(200, "")));
     }
 }
