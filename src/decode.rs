@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::model::mesh::IstioVersion;
 use crate::model::meta::Origin;
 
+mod block;
 mod capture;
 mod control_plane;
 mod diagnose;
@@ -22,6 +23,7 @@ mod locate;
 pub mod manifests;
 pub mod mesh_config;
 mod metadata;
+mod objects;
 mod oversights;
 mod plain;
 mod pod;
@@ -37,6 +39,7 @@ mod workload;
 mod yaml;
 
 pub use lean::lean;
+pub use objects::Objects;
 pub use problem::{Problem, ProblemSeverity};
 pub use snapshot::snapshot;
 

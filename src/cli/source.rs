@@ -8,7 +8,7 @@ use crate::cli::answer::{Answer, Manifests, NoAnswer};
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::mesh_config::MeshConfigArgs;
 use crate::cli::{Streams, notice, standalone};
-use crate::decode::{Assume, manifests};
+use crate::decode::{Assume, Objects, Problem, manifests};
 use crate::exit::Exit;
 use crate::gather::bundle::Record;
 use crate::gather::check::{self, Known};
@@ -96,7 +96,9 @@ impl SourceArgs {
     pub fn answer(&self, scope: &Scope, streams: &mut Streams<'_>) -> Result<Answer, Exit> {
         self.refuse_contradictions(scope, streams)?;
         let mesh_config = self.mesh_config.read(streams)?;
-        let given = Manifests { mesh_config, ..self.manifests.read(streams) };
+        let read = if self.standalone { self.manifests.read(streams) } else { self.manifests.gather(streams) };
+        let mut given = Manifests { mesh_config, ..read };
+        let gathered = std::mem::take(&mut given.gathered);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| {
             notice::error(streams, &format!("cannot start: {error}"), None);
@@ -104,7 +106,7 @@ impl SourceArgs {
         })?;
         let outcome = runtime.block_on(async {
             let progress = Progress::new(streams.watched);
-            let outcome = self.look(&given, scope, &progress, streams).await;
+            let outcome = self.look(&given, gathered, scope, &progress, streams).await;
             progress.done();
             outcome
         });
@@ -123,6 +125,7 @@ impl SourceArgs {
     async fn look(
         &self,
         given: &Manifests,
+        gathered: Objects,
         scope: &Scope,
         progress: &Progress,
         streams: &mut Streams<'_>,
@@ -140,7 +143,7 @@ impl SourceArgs {
         if !self.manifests.filename.is_empty() {
             let mut known = self.known();
             known.assume.mesh_config.clone_from(&given.mesh_config);
-            let checked = check::offline(&given.objects, scope, &known, self.manifests.default_namespace())?;
+            let checked = check::offline(gathered, scope, &known, self.manifests.default_namespace())?;
             return Ok(Answer { checked, refused: false });
         }
         let cluster = Cluster::connect(&self.cluster.request(self.manifests.namespace.as_deref())).await?;
@@ -255,16 +258,35 @@ impl ProbeArgs {
 // === impl ManifestArgs ===
 
 impl ManifestArgs {
-    /// Reads and parses everything that `-f` names, and says what is wrong with it.
+    /// Reads everything that `-f` names, to apply it, and says what is wrong with it.
     pub fn read(&self, streams: &mut Streams<'_>) -> Manifests {
+        let mut objects = Vec::new();
+        let given = self.each(streams, |file, text| {
+            let (read, problems) = manifests::parse(file, text, self.default_namespace());
+            objects.extend(read);
+            problems
+        });
+        Manifests { objects, ..given }
+    }
+
+    /// The same, to judge it as it is.
+    pub fn gather(&self, streams: &mut Streams<'_>) -> Manifests {
+        let mut gathered = Objects::default();
+        let given = self.each(streams, |file, text| {
+            let (read, problems) = manifests::gather(file, text, self.default_namespace());
+            gathered.append(read);
+            problems
+        });
+        Manifests { gathered, ..given }
+    }
+
+    fn each(&self, streams: &mut Streams<'_>, mut read: impl FnMut(&str, &str) -> Vec<Problem>) -> Manifests {
         let mut given = Manifests::default();
         for name in &self.filename {
             let (texts, unreadable) = files::read(name, self.recursive);
             given.unreadable.extend(unreadable);
             for files::Text { file, text } in texts {
-                let (objects, problems) = manifests::parse(&file, &text, self.default_namespace());
-                given.objects.extend(objects);
-                given.problems.extend(problems);
+                given.problems.extend(read(&file, &text));
             }
         }
         for failure in &given.unreadable {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::decode::kind::{Kind, title};
 use crate::decode::mesh_config::mesh_config;
 use crate::decode::metadata::name;
+use crate::decode::objects::PodRead;
 use crate::decode::value::{at, items, text};
 use crate::decode::yaml::{self, Refusal};
 use crate::decode::{Assume, Loaded, Problem, ProblemSeverity};
@@ -30,13 +31,14 @@ struct Istiod {
 
 /// The profiles of all revisions that were seen, `default` first; one with the defaults where none was.
 pub(super) fn profiles(
+    istiods: Istiods,
     objects: &[(Kind, &Loaded)],
     pods: &[Pod],
     assume: &Assume,
     problems: &mut Vec<Problem>,
 ) -> Vec<MeshProfile> {
-    let istiods = istiods(objects);
-    let namespace = assume.istio_namespace.as_deref().or(istiods.namespace).unwrap_or("istio-system");
+    let seen = istiods.namespace.as_deref();
+    let namespace = assume.istio_namespace.as_deref().or(seen).unwrap_or("istio-system");
     let mut configs = configs(objects, namespace, problems);
     let assumed = assume.mesh_config.as_ref().map(|value| {
         let (config, complaints) = mesh_config(value);
@@ -78,44 +80,40 @@ fn profile(revision: String, istiod: &Istiod, config: MeshConfig, assume: &Assum
 }
 
 /// Every istiod that was seen, by revision, and where they run.
-struct Istiods<'a> {
+#[derive(Default)]
+pub(super) struct Istiods {
     by_revision: BTreeMap<String, Istiod>,
-    namespace: Option<&'a str>,
+    namespace: Option<String>,
 }
 
-fn istiods<'a>(objects: &[(Kind, &'a Loaded)]) -> Istiods<'a> {
-    let mut found = Istiods { by_revision: BTreeMap::new(), namespace: None };
-    for (kind, loaded) in objects {
-        let object = &loaded.object;
-        let pod = match kind {
-            Kind::Pod => Some(object),
-            Kind::Workload("Deployment") => at(object, &["spec", "template"]),
-            Kind::Workload(_)
-            | Kind::Namespace
-            | Kind::Service
-            | Kind::EndpointSlice
-            | Kind::ConfigMap
-            | Kind::PeerAuthentication
-            | Kind::DestinationRule
-            | Kind::Sidecar
-            | Kind::ServiceEntry
-            | Kind::WorkloadEntry
-            | Kind::VirtualService
-            | Kind::Silent
-            | Kind::Foreign => None,
-        };
-        let Some(pod) = pod else { continue };
-        let (Some(labels), Some(spec)) = (at(pod, &["metadata", "labels"]), at(pod, &["spec"])) else { continue };
-        if text(labels, &["app"]) != Some("istiod") {
-            continue;
+/// The control planes that Deployments and pods show.
+pub(super) fn istiods(objects: &[(Kind, &Loaded)], pods: &[PodRead]) -> Istiods {
+    let mut found = Istiods::default();
+    for (_, loaded) in objects.iter().filter(|(kind, _)| *kind == Kind::Workload("Deployment")) {
+        if let Some(template) = at(&loaded.object, &["spec", "template"]) {
+            found.add(template, text(&loaded.object, &["metadata", "namespace"]));
         }
-        let Some(container) = discovery_container(spec) else { continue };
-        let revision = text(labels, &["istio.io/rev"]).filter(|revision| !revision.is_empty());
-        let entry = found.by_revision.entry(revision.unwrap_or(DEFAULT_REVISION).to_owned()).or_default();
-        read_istiod(container, entry);
-        found.namespace = found.namespace.or(text(object, &["metadata", "namespace"]));
+    }
+    for object in pods.iter().filter_map(|read| read.istiod.as_deref()) {
+        found.add(object, text(object, &["metadata", "namespace"]));
     }
     found
+}
+
+impl Istiods {
+    fn add(&mut self, pod: &Value, namespace: Option<&str>) {
+        let (Some(labels), Some(spec)) = (at(pod, &["metadata", "labels"]), at(pod, &["spec"])) else { return };
+        if text(labels, &["app"]) != Some("istiod") {
+            return;
+        }
+        let Some(container) = discovery_container(spec) else { return };
+        let revision = text(labels, &["istio.io/rev"]).filter(|revision| !revision.is_empty());
+        let entry = self.by_revision.entry(revision.unwrap_or(DEFAULT_REVISION).to_owned()).or_default();
+        read_istiod(container, entry);
+        if self.namespace.is_none() {
+            self.namespace = namespace.map(str::to_owned);
+        }
+    }
 }
 
 fn discovery_container(spec: &Value) -> Option<&Value> {

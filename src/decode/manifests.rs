@@ -13,7 +13,7 @@ use crate::decode::kind::is_cluster_scoped;
 use crate::decode::lines::Lines;
 use crate::decode::schema::{self, Finding, Step};
 use crate::decode::value::{at, text as string};
-use crate::decode::{Loaded, Problem};
+use crate::decode::{Loaded, Objects, Problem};
 use crate::model::meta::Origin;
 
 /// Takes a file apart into objects. What cannot be read becomes a problem and costs no other document of the file.
@@ -22,25 +22,51 @@ use crate::model::meta::Origin;
 /// object that an API server or Istio's webhook would refuse is left out, unless it bears the marks of one that was let in.
 #[must_use]
 pub fn parse(file: &str, text: &str, default_namespace: &str) -> (Vec<Loaded>, Vec<Problem>) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    objects(&File { name: file, lines: Lines::new(text) }, text, default_namespace)
+    let (parts, problems) = read(file, text, default_namespace, Vec::push);
+    (parts.into_iter().flatten().collect(), problems)
 }
 
-fn objects<'a>(file: &File<'a>, text: &'a str, namespace: &str) -> (Vec<Loaded>, Vec<Problem>) {
+/// [`parse`] for those who want a [`snapshot`](crate::decode::snapshot()) and nothing else of pods.
+#[must_use]
+pub fn gather(file: &str, text: &str, default_namespace: &str) -> (Objects, Vec<Problem>) {
+    let (parts, problems) = read(file, text, default_namespace, Objects::add);
+    let mut gathered = Objects::default();
+    for part in parts {
+        gathered.append(part);
+    }
+    (gathered, problems)
+}
+
+/// The objects of each share of a file, and what is wrong with it.
+fn read<T: Default + Send>(
+    file: &str,
+    text: &str,
+    namespace: &str,
+    keep: fn(&mut T, Loaded),
+) -> (Vec<T>, Vec<Problem>) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    sheet_by_sheet(&File { name: file, lines: Lines::new(text) }, text, namespace, keep)
+}
+
+fn sheet_by_sheet<'a, T: Default + Send>(
+    file: &File<'a>,
+    text: &'a str,
+    namespace: &str,
+    keep: fn(&mut T, Loaded),
+) -> (Vec<T>, Vec<Problem>) {
     let read = |sheets: Vec<Sheet<'a>>| {
-        let mut reader = Reader { file, namespace, loaded: Vec::new(), problems: Vec::new() };
+        let mut reader = Reader { file, namespace, kept: T::default(), keep, problems: Vec::new() };
         for sheet in sheets {
             reader.sheet(&sheet);
         }
-        (reader.loaded, reader.problems)
+        (reader.kept, reader.problems)
     };
-    let mut parts = shared_out(sheets(text), &read).into_iter();
-    let (mut loaded, mut problems) = parts.next().unwrap_or_default();
-    for (more, wrong) in parts {
-        loaded.extend(more);
+    let (mut kept, mut problems) = (Vec::new(), Vec::new());
+    for (objects, wrong) in shared_out(sheets(text), &read) {
+        kept.push(objects);
         problems.extend(wrong);
     }
-    (loaded, problems)
+    (kept, problems)
 }
 
 /// Fewer documents than this are read faster than a thread starts.
@@ -62,16 +88,17 @@ fn shared_out<'a, T: Send>(sheets: Vec<Sheet<'a>>, read: &(impl Fn(Vec<Sheet<'a>
     })
 }
 
-struct Reader<'f, 'a> {
+struct Reader<'f, 'a, T> {
     file: &'f File<'a>,
     namespace: &'f str,
-    loaded: Vec<Loaded>,
+    kept: T,
+    keep: fn(&mut T, Loaded),
     problems: Vec<Problem>,
 }
 
 // === impl Reader ===
 
-impl<'a> Reader<'_, 'a> {
+impl<'a, T> Reader<'_, 'a, T> {
     fn sheet(&mut self, sheet: &Sheet<'a>) {
         if let Some(values) = sheet.json(&self.file.lines) {
             for value in values {
@@ -155,7 +182,7 @@ impl<'a> Reader<'_, 'a> {
         }
         if !refused {
             let origin = Some(Origin { file: self.file.name.to_owned(), line: source.begin.line });
-            self.loaded.push(Loaded { object, origin });
+            (self.keep)(&mut self.kept, Loaded { object, origin });
         }
     }
 }

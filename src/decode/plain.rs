@@ -7,10 +7,15 @@
 use serde_json::{Map, Value};
 use serde_saphyr::granit_parser::{Event, ScalarStyle};
 
+use crate::decode::block;
 use crate::decode::yaml::{self, DEPTH};
 
 /// The one document of a text, where it is that simple.
 pub(super) fn document(text: &str) -> Option<Value> {
+    block::document(text).or_else(|| by_events(text))
+}
+
+fn by_events(text: &str) -> Option<Value> {
     let mut builder = Builder::default();
     for event in yaml::events(text) {
         builder.take(event.ok()?.0)?;
@@ -106,7 +111,7 @@ impl Builder {
 }
 
 /// What a plain scalar means, where every reader agrees.
-fn plain(text: &str) -> Option<Value> {
+pub(super) fn plain(text: &str) -> Option<Value> {
     const WORDS: [&str; 9] = ["y", "yes", "true", "on", "n", "no", "false", "off", "null"];
     let (first, length) = (text.bytes().next()?, text.len());
     let string = || Some(Value::String(text.to_owned()));
@@ -130,6 +135,10 @@ mod tests {
     /// The value by both ways.
     fn both(text: &str) -> Option<serde_json::Value> {
         let fast = document(text);
+        // Both ways of being simple.
+        for value in super::by_events(text).into_iter().chain(fast.clone()) {
+            assert_eq!(fast.as_ref(), Some(&value), "{text}");
+        }
         if let Some(value) = &fast {
             let thorough = yaml::thorough(text).expect("what is simple can be read");
             assert_eq!(thorough, std::slice::from_ref(value), "{text}");

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use crate::decode::control_plane::profiles;
+use crate::decode::control_plane::{self, profiles};
 use crate::decode::istio::{self, WrongWord};
 use crate::decode::kind::{Kind, group_version, kind, qualified, title};
 use crate::decode::metadata::{meta, name};
+use crate::decode::objects::{self, PodRead};
 use crate::decode::oversights;
 use crate::decode::schema;
 use crate::decode::service::{endpoint_slice, service};
 use crate::decode::traffic_policy::destination_rule;
 use crate::decode::value::text;
 use crate::decode::virtual_service::virtual_service;
-use crate::decode::workload::pods;
+use crate::decode::workload::admitted;
 use crate::decode::{Assume, Loaded, Problem, ProblemSeverity};
 use crate::model::meta::{Meta, Origin};
 use crate::model::snapshot::Snapshot;
@@ -25,35 +26,50 @@ use crate::model::snapshot::Snapshot;
 /// is there; pods that were never applied get the proxy that admission would add.
 #[must_use]
 pub fn snapshot(objects: &[Loaded], assume: &Assume) -> (Snapshot, Vec<Problem>) {
+    let mut pods = Vec::new();
+    let mut others = Vec::new();
+    for loaded in objects {
+        match kind(&loaded.object) {
+            Kind::Pod => pods.push(PodRead::of(loaded)),
+            kind => others.push((kind, loaded)),
+        }
+    }
+    assemble(others, pods, assume)
+}
+
+/// The same of pods that were read before.
+pub(super) fn assemble(others: Vec<(Kind, &Loaded)>, pods: Vec<PodRead>, assume: &Assume) -> (Snapshot, Vec<Problem>) {
     let mut problems = Vec::new();
-    let objects = distinct(objects, &mut problems);
+    let others = distinct(others, &mut problems);
+    let pods = objects::distinct(pods, |earlier, later| problems.push(pod_twice(earlier, later)));
     let mut snapshot = Snapshot::default();
-    for (kind, loaded) in &objects {
+    for (kind, loaded) in &others {
         if let Err(error) = add(&mut snapshot, *kind, loaded) {
             problems.push(refused(loaded, &error));
         }
         problems.extend(dropped(*kind, loaded));
         snapshot.oversights.extend(oversights::of(*kind, loaded));
     }
-    snapshot.pods = pods(&objects, &snapshot.namespaces);
-    snapshot.profiles = profiles(&objects, &snapshot.pods, assume, &mut problems);
-    problems.extend(skipped(&objects));
+    let istiods = control_plane::istiods(&others, &pods);
+    snapshot.pods = admitted(pods, &others, &snapshot.namespaces);
+    snapshot.profiles = profiles(istiods, &others, &snapshot.pods, assume, &mut problems);
+    problems.extend(skipped(&others));
     (snapshot, problems)
 }
 
 /// The objects in order, of those with one identity only the last.
-fn distinct<'a>(objects: &'a [Loaded], problems: &mut Vec<Problem>) -> Vec<(Kind, &'a Loaded)> {
+fn distinct<'a>(objects: Vec<(Kind, &'a Loaded)>, problems: &mut Vec<Problem>) -> Vec<(Kind, &'a Loaded)> {
     let mut places: HashMap<(Kind, &str, &str), usize> = HashMap::with_capacity(objects.len());
     let mut kept: Vec<Option<(Kind, &Loaded)>> = Vec::with_capacity(objects.len());
-    for loaded in objects {
-        let kind = kind(&loaded.object);
+    for (kind, loaded) in objects {
         if !matches!(kind, Kind::Silent | Kind::Foreign) {
             let namespace = text(&loaded.object, &["metadata", "namespace"]).unwrap_or_default();
             let earlier = places.insert((kind, namespace, name(&loaded.object)), kept.len());
             if let Some(place) = earlier.and_then(|place| kept.get_mut(place))
                 && let Some((_, earlier)) = place.take()
             {
-                problems.push(twice(earlier, loaded));
+                let message = twice(earlier.origin.as_ref(), loaded.origin.as_ref());
+                problems.push(about(loaded, ProblemSeverity::Warning, message));
             }
         }
         kept.push(Some((kind, loaded)));
@@ -61,10 +77,19 @@ fn distinct<'a>(objects: &'a [Loaded], problems: &mut Vec<Problem>) -> Vec<(Kind
     kept.into_iter().flatten().collect()
 }
 
-fn twice(earlier: &Loaded, later: &Loaded) -> Problem {
-    let place = |loaded: &Loaded| loaded.origin.as_ref().map_or_else(|| "the API".to_owned(), ToString::to_string);
-    let message = format!("stands twice, at {} and at {}; the last one counts", place(earlier), place(later));
-    about(later, ProblemSeverity::Warning, message)
+fn twice(earlier: Option<&Origin>, later: Option<&Origin>) -> String {
+    let place = |origin: Option<&Origin>| origin.map_or_else(|| "the API".to_owned(), ToString::to_string);
+    format!("stands twice, at {} and at {}; the last one counts", place(earlier), place(later))
+}
+
+fn pod_twice(earlier: &PodRead, later: &PodRead) -> Problem {
+    let (earlier, later) = (&earlier.pod.meta, &later.pod.meta);
+    Problem {
+        file: later.origin.as_ref().map(|origin| origin.file.clone()),
+        line: later.origin.as_ref().map(|origin| origin.line),
+        object: Some(format!("Pod {}", later.key())),
+        ..Problem::new(ProblemSeverity::Warning, twice(earlier.origin.as_ref(), later.origin.as_ref()))
+    }
 }
 
 fn refused(loaded: &Loaded, error: &WrongWord) -> Problem {

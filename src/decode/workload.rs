@@ -8,7 +8,8 @@ use crate::decode::Loaded;
 use crate::decode::injection::admit;
 use crate::decode::kind::Kind;
 use crate::decode::metadata::{annotations, meta};
-use crate::decode::pod::{of_spec, pod};
+use crate::decode::objects::PodRead;
+use crate::decode::pod::of_spec;
 use crate::decode::value::{at, items, labels, text};
 use crate::model::meta::{Labels, Meta, Origin};
 use crate::model::workload::{Pod, WorkloadRef};
@@ -16,17 +17,14 @@ use crate::model::workload::{Pod, WorkloadRef};
 /// Every pod there is, and one for each workload object of which there is none.
 ///
 /// A pod that an API server has seen is what it is; the others get the proxy that admission would add.
-pub(super) fn pods(objects: &[(Kind, &Loaded)], namespaces: &[Meta]) -> Vec<Pod> {
+pub(super) fn admitted(there: Vec<PodRead>, objects: &[(Kind, &Loaded)], namespaces: &[Meta]) -> Vec<Pod> {
     let namespaces: HashMap<&str, &Labels> = namespaces.iter().map(|meta| (meta.name.as_str(), &meta.labels)).collect();
     let admitted = |mut pod: Pod| {
         let labels = namespaces.get(pod.meta.namespace.as_str()).copied();
         admit(&mut pod, labels);
         pod
     };
-    let there = objects.iter().filter(|(kind, _)| *kind == Kind::Pod).map(|(_, loaded)| {
-        let pod = pod(&loaded.object, loaded.origin.as_ref());
-        if was_applied(&loaded.object) { pod } else { admitted(pod) }
-    });
+    let there = there.into_iter().map(|read| if read.applied { read.pod } else { admitted(read.pod) });
     let mut pods: Vec<Pod> = there.collect();
     let made = of_templates(objects, &pods);
     pods.extend(made.into_iter().map(admitted));
@@ -74,8 +72,4 @@ fn is_over(object: &Value) -> bool {
         matches!(text(condition, &["type"]), Some("Complete" | "Failed"))
             && text(condition, &["status"]) == Some("True")
     })
-}
-
-fn was_applied(pod: &Value) -> bool {
-    at(pod, &["status"]).is_some() || at(pod, &["metadata", "uid"]).is_some()
 }

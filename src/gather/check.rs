@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::audit::{edit, explain};
-use crate::decode::{self, Assume, Loaded, Problem};
+use crate::decode::{self, Assume, Loaded, Objects, Problem};
 use crate::gather::bundle::{Head, Record};
 use crate::gather::chosen::Chosen;
 use crate::gather::dumps::{self, Dump};
@@ -160,8 +160,13 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
 ///
 /// # Errors
 /// [`TooMany`] where each pair is wanted and there are more than can be listed.
-pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespace: &str) -> Result<Checked, TooMany> {
-    let (snapshot, problems) = decode::snapshot(objects, &known.assume);
+pub fn offline(
+    mut objects: Objects,
+    scope: &Scope,
+    known: &Known,
+    default_namespace: &str,
+) -> Result<Checked, TooMany> {
+    let (snapshot, problems) = objects.snapshot(&known.assume);
     let mesh = Mesh::new(&snapshot);
     let chosen = Chosen::of(&mesh, scope, default_namespace);
     let detail = scope.detail.of(chosen.count())?;
@@ -173,7 +178,7 @@ pub fn offline(objects: &[Loaded], scope: &Scope, known: &Known, default_namespa
     let witnesses = Witnesses { probes: Probes::None, observed: HashMap::new(), proxies: &proxies };
     let mut report = witnesses.report(&mesh, &chosen, detail, (failed, asked_about));
     explain::add(&mut report, &mesh, scope.fixes);
-    written(&mut report, objects);
+    written(&mut report, objects.whole());
     let namespace = scope.place(default_namespace).map(str::to_owned);
     Ok(Checked {
         report,

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZero;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
 use crate::gather::chosen::{Chosen, unasked};
@@ -15,8 +17,10 @@ use crate::verdict::join::{self, Seen};
 use crate::verdict::report::Pair;
 use crate::verdict::tallied::Shared;
 
-/// Service ports that are answered before any of them is counted: enough to keep every core busy, few enough to be held.
-const AT_ONCE: usize = 512;
+/// Service ports that a core answers at a time.
+const SHARE: usize = 16;
+/// Shares that wait to be counted, for each core: enough to keep it busy, few enough to be held.
+const AHEAD: usize = 4;
 
 /// What requests to a service port showed, by client.
 type Observed<'a> = BTreeMap<usize, &'a Reading<Seen>>;
@@ -34,11 +38,7 @@ impl<'s> Chosen<'s> {
             observed.entry(server).or_default().insert(client, reading);
         }
         let asked = Asked { chosen: self, mesh, crowd: &crowd, witnesses, observed: &observed };
-        let numbers: Vec<usize> = (0..self.servers.len()).collect();
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        for wave in numbers.chunks(AT_ONCE) {
-            in_parallel(wave, threads, |server| asked.about(server)).into_iter().for_each(&mut *take);
-        }
+        in_order(self.servers.len(), |server| asked.about(server), |answers| answers.into_iter().for_each(&mut *take));
     }
 
     /// The clients as answers name them by number.
@@ -47,17 +47,41 @@ impl<'s> Chosen<'s> {
     }
 }
 
-/// Results in the order of the numbers, whoever comes first.
-fn in_parallel<T: Send>(numbers: &[usize], threads: usize, work: impl Fn(usize) -> Vec<T> + Sync) -> Vec<T> {
-    let share = numbers.len().div_ceil(threads).max(1);
-    let work = &work;
+/// Works on every core while the results are taken in one after the other, in the order of the numbers.
+fn in_order<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync, mut take: impl FnMut(T)) {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let (results, taken) = mpsc::sync_channel(cores * AHEAD);
+    let (work, next) = (&work, &next);
+    let each = move |results: mpsc::SyncSender<(usize, Vec<T>)>| {
+        loop {
+            let first = next.fetch_add(SHARE, Ordering::Relaxed);
+            if first >= count {
+                return;
+            }
+            let share = (first..count.min(first + SHARE)).map(work).collect();
+            // Nobody listens any more: a panic is on its way.
+            if results.send((first, share)).is_err() {
+                return;
+            }
+        }
+    };
     thread::scope(|scope| {
-        let started: Vec<_> = numbers
-            .chunks(share)
-            .map(|numbers| scope.spawn(move || numbers.iter().flat_map(|number| work(*number)).collect::<Vec<T>>()))
-            .collect();
-        started.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    })
+        let started: Vec<_> =
+            (0..cores).map(|_| results.clone()).map(|results| scope.spawn(move || each(results))).collect();
+        drop(results);
+        let (mut early, mut awaited) = (BTreeMap::new(), 0);
+        for (first, share) in taken {
+            early.insert(first, share);
+            while let Some(share) = early.remove(&awaited) {
+                share.into_iter().for_each(&mut take);
+                awaited += SHARE;
+            }
+        }
+        for thread in started {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
+    });
 }
 
 struct Asked<'a, 's> {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use crate::intent::endpoint::ServiceEndpoint;
-use crate::intent::order;
+use crate::intent::{host, order};
 use crate::model::meta::Meta;
 use crate::model::pair::ServerRef;
 use crate::model::port::{Protocol, ServicePort, WorkloadPort};
@@ -90,6 +90,8 @@ pub(crate) struct Registry<'s> {
     pub(crate) all: Vec<Arc<Svc<'s>>>,
     by_host: HashMap<String, Vec<Arc<Svc<'s>>>>,
     by_port: HashMap<ServicePort, Vec<Arc<Svc<'s>>>>,
+    entries_by_port: HashMap<ServicePort, Vec<Arc<Svc<'s>>>>,
+    wildcards_by_port: HashMap<ServicePort, Vec<Arc<Svc<'s>>>>,
     by_namespace: HashMap<&'s str, Vec<Arc<Svc<'s>>>>,
 }
 
@@ -181,6 +183,12 @@ impl<'s> Registry<'s> {
             registry.by_namespace.entry(svc.namespace()).or_default().push(Arc::clone(&svc));
             for port in &svc.ports {
                 registry.by_port.entry(port.port).or_default().push(Arc::clone(&svc));
+                if !svc.entries.is_empty() {
+                    registry.entries_by_port.entry(port.port).or_default().push(Arc::clone(&svc));
+                }
+                if host::is_wildcard(&svc.host) {
+                    registry.wildcards_by_port.entry(port.port).or_default().push(Arc::clone(&svc));
+                }
             }
             registry.all.push(svc);
         }
@@ -205,6 +213,16 @@ impl<'s> Registry<'s> {
     /// Services that have this port, in istiod's order.
     pub(crate) fn with_port(&self, port: ServicePort) -> &[Arc<Svc<'s>>] {
         self.by_port.get(&port).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those of them that ServiceEntries speak of.
+    pub(crate) fn entries_with_port(&self, port: ServicePort) -> &[Arc<Svc<'s>>] {
+        self.entries_by_port.get(&port).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those of them whose host is a wildcard.
+    pub(crate) fn wildcards_with_port(&self, port: ServicePort) -> &[Arc<Svc<'s>>] {
+        self.wildcards_by_port.get(&port).map_or(&[], Vec::as_slice)
     }
 
     /// The service behind a row.

@@ -59,7 +59,8 @@ pub fn pair(
         Reading::Seen(observed) => causes::narrowed(&observed.causes, client, server, &intent, programmed, seen),
         Reading::Unseen(_) => BTreeSet::new(),
     };
-    let endpoints = intent.endpoints.iter().enumerate();
+    let (as_intended, tcp) = (intent_view(&intent), tcp_view(&intent));
+    let endpoints = intent.endpoints.into_iter().enumerate();
     Pair {
         id: pair_id(client, &server_key(server)),
         client: client_view(client),
@@ -67,12 +68,12 @@ pub fn pair(
         verdict,
         confirmed_by,
         conflict: intent.conflict,
-        originates: originates_view(&intent.originates),
+        originates: originates_view(intent.originates),
         endpoints: endpoints.map(|(at, endpoint)| endpoint_view(endpoint, programmed.endpoints.get(at))).collect(),
         gaps,
         being_pushed: pushing,
-        intent: intent_view(&intent),
-        tcp: tcp_view(&intent),
+        intent: as_intended,
+        tcp,
         programmed: told::programmed(programmed),
         observed: observed_view(observed, seen, left),
         decided_by: intent.decided_by,
@@ -123,29 +124,29 @@ fn server_view(server: &ServerRef) -> ServerView {
     }
 }
 
-fn originates_view(originates: &Originates) -> OriginatesView {
+fn originates_view(originates: Originates) -> OriginatesView {
     OriginatesView {
         kind: originates.kind.as_str(),
         mode: originates.mode.as_str(),
-        decided_by: originates.decided_by.clone(),
-        layers: originates.layers.clone(),
+        decided_by: originates.decided_by,
+        layers: originates.layers,
     }
 }
 
-fn accepts_view(accepts: &Accepts) -> AcceptsView {
-    AcceptsView { mode: accepts.mode.as_str(), decided_by: accepts.decided_by.clone(), layers: accepts.layers.clone() }
+fn accepts_view(accepts: Accepts) -> AcceptsView {
+    AcceptsView { mode: accepts.mode.as_str(), decided_by: accepts.decided_by, layers: accepts.layers }
 }
 
-fn endpoint_view(endpoint: &Endpoint, programmed: Option<&EndpointTold>) -> EndpointView {
+fn endpoint_view(endpoint: Endpoint, programmed: Option<&EndpointTold>) -> EndpointView {
     EndpointView {
-        namespace: endpoint.namespace.clone(),
-        pod: endpoint.pod.clone(),
-        workload: endpoint.workload.clone(),
+        namespace: endpoint.namespace,
+        pod: endpoint.pod,
+        workload: endpoint.workload,
         address: endpoint.address.map(|address| address.to_string()),
         port: endpoint.port.0,
         proxy: endpoint.proxy,
         is_self: endpoint.is_self,
-        accepts: accepts_view(&endpoint.accepts),
+        accepts: accepts_view(endpoint.accepts),
         intent: endpoint.outcome,
         tcp: endpoint.tcp.filter(|tcp| *tcp != endpoint.outcome),
         programmed: told::endpoint(programmed),

@@ -1,6 +1,6 @@
 //! From answers to findings: one finding per cause, with every pair it concerns.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::intent::Numbers;
 use crate::model::derivation::{PolicyKind, PolicyRef};
@@ -57,7 +57,8 @@ impl Causes {
 
     /// The findings, by id. `names` are those of the clients by number.
     pub(super) fn findings(self, names: &[String]) -> Vec<Finding> {
-        self.by_id.into_iter().map(|(id, cause)| cause.put_into_words(id, names)).collect()
+        let names = Names::of(names);
+        self.by_id.into_iter().map(|(id, cause)| cause.put_into_words(id, &names)).collect()
     }
 }
 
@@ -132,11 +133,14 @@ impl Cause {
         let place = self.servers.entry(server_name(alike.pair)).or_insert(at);
         *place = at.min(*place);
         self.pairs.add(alike);
-        self.clients.add(alike.clients);
+        // Others are told by their servers: a set for each of them would be most of a large report.
+        if self.code == Code::StrictRefusesNoSidecar {
+            self.clients.add(alike.clients);
+        }
         self.codes.extend(code_of(alike.pair));
     }
 
-    fn put_into_words(mut self, id: String, clients: &[String]) -> Finding {
+    fn put_into_words(mut self, id: String, clients: &Names<'_>) -> Finding {
         self.objects.sort_by_key(|(at, _)| *at);
         let count = self.pairs.count();
         let pairs = if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") };
@@ -188,16 +192,31 @@ impl Cause {
         }
     }
 
-    fn callers(&self, names: &[String]) -> String {
-        let mut seen = HashSet::new();
-        let callers = self.clients.iter().filter_map(|number| names.get(number)).filter(|name| seen.insert(*name));
-        spelled(&callers.collect::<Vec<_>>())
+    fn callers(&self, names: &Names<'_>) -> String {
+        let mut seen = Numbers::default();
+        let mut callers = Vec::new();
+        for (name, text) in self.clients.iter().filter_map(|number| names.0.get(number)) {
+            if seen.insert(*name) {
+                callers.push(*text);
+            }
+        }
+        spelled(&callers)
     }
 
     fn servers(&self) -> String {
         let mut servers: Vec<(&At, &String)> = self.servers.iter().map(|(name, at)| (at, name)).collect();
         servers.sort();
         spelled(&servers.into_iter().map(|(_, name)| name).collect::<Vec<_>>())
+    }
+}
+
+/// The names of clients by number, each with the number of the first client that has it: pods of a workload share one.
+struct Names<'n>(Vec<(usize, &'n String)>);
+
+impl<'n> Names<'n> {
+    fn of(names: &'n [String]) -> Self {
+        let mut first: HashMap<&String, usize> = HashMap::new();
+        Self(names.iter().enumerate().map(|(number, name)| (*first.entry(name).or_insert(number), name)).collect())
     }
 }
 

@@ -31,7 +31,7 @@ fn read(text: &str) -> Vec<Loaded> {
 
 fn explained(objects: &[Loaded]) -> Report {
     let scope = Scope { fixes: Wanted { all: true, weaker: true }, ..Scope::default() };
-    offline(objects, &scope, &Known::default(), "default").unwrap().report
+    offline(objects.iter().cloned().collect(), &scope, &Known::default(), "default").unwrap().report
 }
 
 fn fares(objects: &[Loaded]) -> Fares {

@@ -22,7 +22,7 @@ fn explained(policies: &str, service: &str, from: &[&str], weaker: bool) -> Stri
         fixes: Wanted { all: true, weaker },
         ..Scope::default()
     };
-    let checked = offline(&objects, &scope, &Known::default(), "default");
+    let checked = offline(objects.into_iter().collect(), &scope, &Known::default(), "default");
     let mut out = Vec::new();
     let now = Some("2026-11-21T12:00:00Z".parse().unwrap());
     write(&checked.unwrap().report, &Told { now, weaker, ..Told::default() }, &mut out).unwrap();
