@@ -59,38 +59,35 @@ fn conflicts(report: &Report, wire: Wire) -> usize {
     }
 }
 
-/// How many findings of one code a summary spells out.
-const SPELLED: usize = 10;
+/// More findings than this are not all spelled out: the answer is to fit on a screen.
+const ALL: usize = 20;
+/// How many of one code are spelled out then.
+const SPELLED: usize = 3;
 
-/// The first findings of each code, and how many more there are.
-pub(super) fn some_findings(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+/// `MTLS101 error  <title>`, one finding a line, aligned, in the report's order. Of many those of each code that concern most
+/// pairs, and how many more there are.
+pub(super) fn findings(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    if report.findings.len() <= ALL {
+        return list(&report.findings.iter().collect::<Vec<_>>(), &report.findings, style, out);
+    }
     for of_code in report.findings.chunk_by(|a, b| a.code == b.code) {
-        let (first, more) = of_code.split_at(of_code.len().min(SPELLED));
+        let mut sorted: Vec<&Finding> = of_code.iter().collect();
+        sorted.sort_by_key(|finding| std::cmp::Reverse(finding.pair_count));
+        let (first, more) = sorted.split_at(sorted.len().min(SPELLED));
         list(first, &report.findings, style, out)?;
         if let Some(finding) = more.first() {
             let pairs: usize = more.iter().map(|finding| finding.pair_count).sum();
-            writeln!(
-                out,
-                "{} {}  and {} more: {pairs} pairs; -o json lists them",
-                finding.code,
-                finding.severity.as_str(),
-                more.len()
-            )?;
+            let (code, severity) = widths(&report.findings);
+            write!(out, "{:code$} {:severity$}  ", finding.code, finding.severity.as_str())?;
+            writeln!(out, "and {} more: {pairs} pairs; -o json lists them", more.len())?;
         }
     }
     Ok(())
 }
 
-/// `MTLS101 error  <title>`, one finding a line, aligned, in the report's order.
-pub(super) fn findings(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    list(&report.findings, &report.findings, style, out)
-}
-
 /// Some findings, aligned as if all were there.
-fn list(findings: &[Finding], all: &[Finding], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let widest = |text: fn(&Finding) -> &'static str| all.iter().map(|f| text(f).len()).max().unwrap_or(0);
-    let code = widest(|finding| finding.code);
-    let severity = widest(|finding| finding.severity.as_str());
+fn list(findings: &[&Finding], all: &[Finding], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let (code, severity) = widths(all);
     let indent = code + 1 + severity + 2;
     for finding in findings {
         let word = Cell::toned(finding.severity.as_str(), tone(finding.severity));
@@ -105,6 +102,12 @@ fn list(findings: &[Finding], all: &[Finding], style: &Style, out: &mut dyn Writ
         writeln!(out, "{}", lines.join(&format!("\n{:indent$}", "")))?;
     }
     Ok(())
+}
+
+/// The width of the codes and that of the severities.
+fn widths(findings: &[Finding]) -> (usize, usize) {
+    let widest = |text: fn(&Finding) -> &'static str| findings.iter().map(|f| text(f).len()).max().unwrap_or(0);
+    (widest(|finding| finding.code), widest(|finding| finding.severity.as_str()))
 }
 
 fn tone(severity: Severity) -> Tone {

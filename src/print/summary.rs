@@ -78,6 +78,6 @@ pub(super) fn table(
     let kinds = if classes.len() == 1 { "1 class".to_owned() } else { format!("{} classes", classes.len()) };
     writeln!(out, "{kinds} of pairs, from {answers} answers")?;
     traffic::write(&report.traffic, out)?;
-    footer::some_findings(report, style, out)?;
+    footer::findings(report, style, out)?;
     footer::next(report, style, out)
 }
