@@ -347,7 +347,7 @@ pub(crate) fn over(ends: impl IntoIterator<Item = (bool, Outcome)>) -> Outcome {
 }
 
 /// One outcome for two.
-fn both(held: Outcome, other: Outcome) -> Outcome {
+pub(crate) fn both(held: Outcome, other: Outcome) -> Outcome {
     match (held == other, held.wire == other.wire) {
         (true, _) => held,
         (false, true) => Outcome { why: Why::EndpointsDiffer, ..held },
@@ -361,6 +361,14 @@ impl<'s> Call<'s> {
     /// A call that no VirtualService took.
     fn made(route: Option<Route>, codec: Option<Payload>, ends: Vec<End<'s>>, outcome: Outcome) -> Self {
         Self { route, codec, ends, outcome, via: None, legs: Vec::new() }
+    }
+
+    /// The pods that it reaches and another call does not, by namespace and name.
+    pub(crate) fn pods_beside(&self, other: &Self) -> Vec<(String, String)> {
+        let is_there =
+            |pod: &Pod| other.ends.iter().any(|end| end.endpoint.pod.is_some_and(|own| std::ptr::eq(own, pod)));
+        let beside = self.ends.iter().filter_map(|end| end.endpoint.pod).filter(|pod| !is_there(pod));
+        beside.map(|pod| (pod.meta.namespace.clone(), pod.meta.name.clone())).collect()
     }
 
     /// What is sent to the endpoints that count.

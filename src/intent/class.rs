@@ -177,4 +177,5 @@ fn is_ordinary(client: &Pod) -> bool {
 fn is_endpoint(answer: &PairIntent, client: &Pod) -> bool {
     let (namespace, name) = (&client.meta.namespace, &client.meta.name);
     answer.endpoints.iter().any(|endpoint| endpoint.namespace == *namespace && endpoint.pod.as_ref() == Some(name))
+        || answer.raw_only.iter().any(|pod| (&pod.0, &pod.1) == (namespace, name))
 }

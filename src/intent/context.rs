@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::intent::accepts::MODE;
 use crate::intent::call::{Call, End};
-use crate::intent::cluster::Cluster;
+use crate::intent::cluster::{AutoOff, Cluster, TlsReason};
 use crate::intent::endpoint::TLS_MODE_ISTIO;
 use crate::intent::host;
 use crate::intent::mesh::Mesh;
@@ -45,7 +45,13 @@ pub(crate) fn of_client<'s>(
         let says = format!("what proxies of namespace `{}` see", scope.namespace);
         steps.add(PolicyKind::Sidecar, &sidecar.meta, "spec.egress", says);
     }
-    for entry in sharing(question, calls) {
+    let sharing = sharing(question, calls);
+    let hidden = |svc: &&Arc<Svc<'_>>| svc.export_to().is_empty() && !question.plane.exports(svc, scope.namespace);
+    if sharing.iter().any(hidden) {
+        let says = question.plane.profile.config.default_service_export_to.join(", ");
+        steps.configured("defaultServiceExportTo", says);
+    }
+    for entry in sharing.iter().flat_map(|svc| svc.entries.iter().copied()) {
         steps.add(PolicyKind::ServiceEntry, &entry.meta, "spec.hosts", "shares its host or its port".to_owned());
         // Their addresses have listeners where the entry has none of its own.
         for machine in selected(question.mesh, entry) {
@@ -60,6 +66,10 @@ pub(crate) fn of_client<'s>(
     for (svc, cluster) in others.iter().filter(|(_, cluster)| originates.route != Route::Cluster(cluster.name.clone()))
     {
         steps.by_other(question, svc, cluster);
+    }
+    let led = calls.iter().flat_map(|call| &call.legs).filter_map(|leg| leg.found.as_ref());
+    for (svc, cluster) in led.chain(others) {
+        steps.assumed(question, svc, cluster);
     }
     let config = &question.plane.profile.config;
     let default = MeshConfig::default();
@@ -146,9 +156,9 @@ fn marked_apart(end: &End<'_>) -> bool {
     })
 }
 
-/// ServiceEntries that may catch the call: those that claim its host, and where it does not leave by its own cluster those that
-/// share a listener with it.
-fn sharing<'s>(question: &Question<'_, 's>, calls: &[&Call<'s>]) -> Vec<&'s ServiceEntry> {
+/// Services that may catch the call: those that claim its host, and where it does not leave by its own cluster those of
+/// ServiceEntries that share a listener with it.
+fn sharing<'a, 's>(question: &Question<'a, 's>, calls: &[&Call<'s>]) -> Vec<&'a Arc<Svc<'s>>> {
     let (svc, port) = (question.svc, question.port.port);
     let own = |route: &Route| match route {
         Route::Cluster(name) => name.ends_with(&format!("|{}", svc.host)),
@@ -158,10 +168,10 @@ fn sharing<'s>(question: &Question<'_, 's>, calls: &[&Call<'s>]) -> Vec<&'s Serv
         call.route.as_ref().is_none_or(|route| !own(route)) || call.ends.iter().any(|end| !own(&end.route))
     });
     let registry = &question.mesh.registry;
-    let covers = |other: &Svc<'_>| host::is_wildcard(&other.host) && host::covers(&other.host, &svc.host);
-    let with_port = registry.with_port(port).iter().filter(|other| astray || covers(other));
+    let with_port = if astray { registry.entries_with_port(port) } else { registry.wildcards_with_port(port) };
+    let with_port = with_port.iter().filter(|other| astray || host::covers(&other.host, &svc.host));
     let namesakes = registry.host(&svc.host).iter();
-    namesakes.chain(with_port).flat_map(|other| other.entries.iter().copied()).collect()
+    namesakes.chain(with_port).collect()
 }
 
 /// The WorkloadEntries that a ServiceEntry selects.
@@ -252,6 +262,19 @@ impl Steps {
         }
     }
 
+    /// What automatic mutual TLS towards another service rests on.
+    fn assumed<'s>(&mut self, question: &Question<'_, 's>, svc: &Svc<'s>, cluster: &Cluster<'s>) {
+        let policies = &question.plane.peer_authentications;
+        match &cluster.reason {
+            TlsReason::Off(AutoOff::MeshConfig) => self.configured("enableAutoMtls", "false".to_owned()),
+            TlsReason::Auto { .. } | TlsReason::Off(AutoOff::AssumedDisable(_)) => {
+                let layers = [policies.mesh(), policies.namespace(svc.namespace())];
+                self.policies(layers, "what clients assume of the Service");
+            }
+            TlsReason::Rule { .. } | TlsReason::Off(AutoOff::External | AutoOff::EndpointWithoutSidecar) => {}
+        }
+    }
+
     fn policies<'s>(&mut self, policies: impl IntoIterator<Item = Option<&'s PeerAuthentication>>, what: &str) {
         for policy in policies.into_iter().flatten() {
             self.add(PolicyKind::PeerAuthentication, &policy.meta, MODE, what.to_owned());
@@ -264,6 +287,9 @@ impl Steps {
             field: Some(field.to_owned()),
             ..PolicyRef::default_of(PolicyKind::MeshConfig)
         };
+        if self.found.iter().any(|step| step.policy == policy) {
+            return;
+        }
         self.found.push(Step { policy, says, effect: Effect::Inherited, why: None });
     }
 

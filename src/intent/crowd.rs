@@ -190,8 +190,7 @@ impl Asked<'_, '_, '_> {
         let mut shared = None;
         while let Some(number) = members.numbers().find(|number| !own.contains(number)) {
             let Some(answer) = self.of(number) else { return };
-            let found: Vec<usize> =
-                answer.endpoints.iter().filter_map(|end| self.client(end)).filter(|n| members.contains(*n)).collect();
+            let found: Vec<usize> = self.reached(&answer).filter(|number| members.contains(*number)).collect();
             own.extend(&found);
             if !found.contains(&number) {
                 shared = Some(answer);
@@ -215,10 +214,11 @@ impl Asked<'_, '_, '_> {
         classes: &mut Vec<Class>,
     ) {
         let mut alike: HashMap<Vec<usize>, usize> = HashMap::new();
-        let shared = shared.filter(|intent| !self.each_own && names_no_pod(intent));
-        let runs = shared.map(|intent| runs(&intent.endpoints)).unwrap_or_default();
+        let alike_but_for_pods = |intent: &PairIntent| names_no_pod(intent) && intent.raw_only.is_empty();
+        let shared = shared.filter(|intent| !self.each_own && alike_but_for_pods(intent));
+        let mut by_client = shared.filter(|_| !own.is_empty()).map(|intent| self.places(intent));
         for number in own {
-            let places = shared.map(|shared| self.places(*number, shared, &runs));
+            let places = by_client.as_mut().map(|places| places.remove(number).unwrap_or_default());
             if let Some(class) = places.as_ref().and_then(|places| alike.get(places))
                 && let Some(Class { members: Members::These(numbers), .. }) = classes.get_mut(*class)
             {
@@ -243,14 +243,26 @@ impl Asked<'_, '_, '_> {
         behind.filter_map(|pod| self.crowd.by_pod.get(&(pod.meta.namespace.as_str(), pod.meta.name.as_str())).copied())
     }
 
+    /// Clients that are among the pods that a call reaches.
+    fn reached(&self, answer: &PairIntent) -> impl Iterator<Item = usize> {
+        let raw =
+            answer.raw_only.iter().filter_map(|(namespace, name)| self.crowd.by_pod.get(&(namespace, name)).copied());
+        answer.endpoints.iter().filter_map(|end| self.client(end)).chain(raw)
+    }
+
     fn client(&self, end: &Endpoint) -> Option<usize> {
         self.crowd.by_pod.get(&(end.namespace.as_str(), end.pod.as_deref()?)).copied()
     }
 
-    /// Where a client stands among the endpoints, by runs of those that are alike.
-    fn places(&self, number: usize, shared: &PairIntent, runs: &[usize]) -> Vec<usize> {
-        let own = shared.endpoints.iter().zip(runs).filter(|(end, _)| self.client(end) == Some(number));
-        own.map(|(_, run)| *run).collect()
+    /// Where clients stand among the endpoints, by runs of those that are alike.
+    fn places(&self, shared: &PairIntent) -> HashMap<usize, Vec<usize>> {
+        let mut places: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (end, run) in shared.endpoints.iter().zip(runs(&shared.endpoints)) {
+            if let Some(number) = self.client(end) {
+                places.entry(number).or_default().push(run);
+            }
+        }
+        places
     }
 }
 

@@ -17,6 +17,7 @@ use crate::intent::via::{self, Named, Streamed, Via};
 use crate::intent::virtual_service::{Asking, Routing};
 use crate::intent::visibility::{Egress, Scope};
 use crate::model::port::{PortClass, ServicePort};
+use crate::model::virtual_service::VirtualService;
 use crate::model::workload::Pod;
 
 mod chains;
@@ -146,23 +147,47 @@ impl<'s> Hosts<'_, 's> {
         let exact = self.scope.selected(egress, self.plane, self.registry.host(wanted)).into_iter().rfind(speaks);
         exact.or_else(|| {
             self.registry
-                .with_port(self.port)
+                .wildcards_with_port(self.port)
                 .iter()
-                .filter(|svc| host::is_wildcard(&svc.host) && host::covers(&svc.host, wanted) && speaks(svc))
+                .filter(|svc| host::covers(&svc.host, wanted) && speaks(svc))
                 .filter(|svc| !self.scope.selected(egress, self.plane, std::slice::from_ref(*svc)).is_empty())
                 .max_by_key(|svc| svc.host.len())
                 .cloned()
         })
     }
 
-    /// A host that no service of the listener has gets a virtual host only on port 80, or beside one that has.
+    /// A host that no service of the listener has gets a virtual host only on port 80, or beside one that has; a wildcard only
+    /// where it covers no such service.
     ///
-    /// Istio: `route.go:buildSidecarVirtualHostsForVirtualService`.
+    /// Istio: `route.go:buildSidecarVirtualHostsForVirtualService,separateVSHostsAndServices`.
     fn unlisted(&self, egress: &Egress<'s>, wanted: &str) -> Option<Via<'s>> {
         let beside = |routing: &&Arc<Routing<'s>>| {
             self.port.0 == 80 || routing.hosts.iter().any(|host| self.service(egress, host).is_some())
         };
-        self.ruled(egress.routings.of_http(wanted).into_iter().filter(beside).collect(), wanted)
+        let named = |routing: &&Arc<Routing<'s>>| {
+            let is_free = |pattern: &String| !self.listed(egress).any(|svc| host::meets(&svc.host, pattern));
+            routing.hosts.iter().any(|host| host == wanted)
+                || routing.hosts.iter().filter(|pattern| host::covers(pattern, wanted)).any(is_free)
+        };
+        let routings = egress.routings.of_http(wanted).into_iter().filter(beside).filter(named);
+        self.ruled(routings.collect(), wanted)
+    }
+
+    /// The services with the port that an egress listener imports.
+    fn listed(&self, egress: &Egress<'s>) -> impl Iterator<Item = &Arc<Svc<'s>>> {
+        let imported = |svc: &&Arc<Svc<'s>>| {
+            let namesakes = self.scope.selected(egress, self.plane, self.registry.host(&svc.host));
+            namesakes.iter().any(|chosen| Arc::ptr_eq(chosen, svc))
+        };
+        self.registry.with_port(self.port).iter().filter(imported)
+    }
+
+    /// Whether the routes of a VirtualService are read before those of another one: of two virtual hosts that claim a name
+    /// the first gets it.
+    ///
+    /// Istio: `httproute.go:dedupeDomains`.
+    pub(crate) fn is_first(&self, one: &VirtualService, other: &VirtualService) -> bool {
+        self.scope.egress_for_port(self.port).is_some_and(|egress| egress.routings.is_first(one, other))
     }
 
     fn ruled(&self, routings: Vec<&Arc<Routing<'s>>>, wanted: &str) -> Option<Via<'s>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::intent::blame::Case;
-use crate::intent::call::{Call, Caller, End};
+use crate::intent::call::{self, Call, Caller, End};
 use crate::intent::capture::{self, Bypass};
 use crate::intent::cluster::Cluster;
 use crate::intent::mesh::Mesh;
@@ -56,6 +56,7 @@ pub(crate) fn unknown_server(server: &ServerRef) -> PairIntent {
         endpoints: Vec::new(),
         outcome,
         tcp: None,
+        raw_only: Vec::new(),
         symptom: None,
         because: format!("{} is not in what was read", server.display_name()),
         conflict: false,
@@ -109,6 +110,7 @@ impl<'s> Question<'_, 's> {
             because: ruled::sentence(&call, because::sentence(call.outcome, self.client.proxy, &endpoints, &target)),
             symptom: symptom::of(&call),
             outcome: call.outcome,
+            raw_only: raw.as_ref().map(|raw| raw.pods_beside(&call)).unwrap_or_default(),
             tcp: raw.map(|raw| raw.outcome),
             originates,
             endpoints,
@@ -271,11 +273,10 @@ impl<'s> Question<'_, 's> {
 
     fn endpoint(&self, end: &End<'s>, raw: Option<&Call<'s>>) -> Endpoint {
         let endpoint = &end.endpoint;
+        // A rule for connections may lead to one endpoint by several clusters.
         let tcp = raw.and_then(|raw| {
-            raw.ends
-                .iter()
-                .find(|other| other.endpoint == *endpoint && other.port == end.port)
-                .map(|other| other.outcome)
+            let there = raw.ends.iter().filter(|other| other.endpoint == *endpoint && other.port == end.port);
+            there.map(|other| other.outcome).reduce(call::both)
         });
         Endpoint {
             namespace: endpoint.pod.map_or(endpoint.namespace, |pod| pod.meta.namespace.as_str()).to_owned(),

@@ -191,6 +191,8 @@ pub struct PairIntent {
     pub outcome: Outcome,
     /// For raw TCP on a sniffed port.
     pub tcp: Option<Outcome>,
+    /// Pods that raw TCP reaches and requests do not, by namespace and name: a rule for connections leads them elsewhere.
+    pub raw_only: Vec<(String, String)>,
     /// What curl would print, where it can be told.
     pub symptom: Option<Symptom>,
     /// One sentence: what meets what.

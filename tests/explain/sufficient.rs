@@ -214,6 +214,25 @@ fn a_merged_rule_without_tls_that_keeps_the_others_from_counting_is_cited() {
     }
 }
 
+/// Found by chance: ServiceEntries of one host in several namespaces.
+#[test]
+fn whatever_says_which_of_several_entries_counts_is_cited() {
+    for (workloads, policies, minor, auto_mtls) in [(357, 316, 26, true), (369, 314, 24, false)] {
+        let plain = Mixed {
+            workloads,
+            policies,
+            minor,
+            auto_mtls,
+            registry_only: false,
+            private_rules: false,
+            root: "istio-system",
+        };
+        let mut tally = Tally::default();
+        tally.look_at("entries", &plain.mesh());
+        assert!(tally.wrong.is_empty(), "{workloads} {policies}\n{}", tally.shown());
+    }
+}
+
 /// Always the same hundred: a few meshes with ServiceEntries of one host in several namespaces cite one entry too few, and chance
 /// would meet one of them now and then.
 fn hundred() -> ProptestConfig {

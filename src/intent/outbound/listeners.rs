@@ -191,7 +191,6 @@ impl<'s> Listeners<'s> {
         let Some(leads) = entry.and_then(|entry| entry.chains.lead(spot.address(), payload, hosts)) else {
             return (unknown(), Payload::Tcp);
         };
-        let by_alias = || alias.and_then(|alias| hosts.route_alias(alias)).map(Routed::Ruled);
         match (leads, payload) {
             (Leads::By(via), _) => (Routed::Ruled(via), Payload::Tcp),
             (Leads::To(svc, Payload::Tcp), _) => match hosts.named(&svc, spot) {
@@ -207,16 +206,29 @@ impl<'s> Listeners<'s> {
             },
             (Leads::To(_, Payload::Http) | Leads::Routes, Payload::Tcp) => (Routed::NotHttp, Payload::Http),
             (Leads::Routes, Payload::Http) => {
-                let named = alias.is_none_or(|alias| hosts.answers_to(wanted, alias));
-                let by_name = || if named { hosts.route(&wanted.host) } else { Hosted::Unknown };
-                let routed = by_alias().unwrap_or_else(|| match by_name() {
+                let routed = match by_names(hosts, wanted, alias) {
                     Hosted::Own(svc) => Routed::Cluster(svc),
                     Hosted::Ruled(via) => Routed::Ruled(via),
                     Hosted::Unknown => unknown(),
-                });
+                };
                 (routed, Payload::Http)
             }
         }
+    }
+}
+
+/// The virtual host that takes requests to a service, dialled by its own name or by another one. An `ExternalName` Service that
+/// leads to nothing of the mesh has no other names.
+fn by_names<'s>(hosts: &Hosts<'_, 's>, wanted: &Svc<'s>, alias: Option<&str>) -> Hosted<'s> {
+    let Some(alias) = alias else { return hosts.route(&wanted.host) };
+    let answers = !matches!(wanted.discovery, Discovery::Alias(_)) && hosts.answers_to(wanted, alias);
+    let by_name = if answers { hosts.route(&wanted.host) } else { Hosted::Unknown };
+    match (hosts.route_alias(alias), by_name) {
+        (Some(of_alias), Hosted::Ruled(of_name)) if hosts.is_first(of_name.root, of_alias.root) => {
+            Hosted::Ruled(of_name)
+        }
+        (Some(of_alias), _) => Hosted::Ruled(of_alias),
+        (None, by_name) => by_name,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::intent::host;
 use crate::intent::virtual_service::Routing;
 use crate::model::mesh::MeshConfig;
 use crate::model::port::ServicePort;
+use crate::model::virtual_service::VirtualService;
 
 /// VirtualServices in the order in which a proxy reads them.
 #[derive(Debug, Default)]
@@ -46,6 +47,13 @@ impl<'s> Routings<'s> {
     /// Whether one is among them.
     pub(crate) fn has(&self, routing: &Arc<Routing<'s>>) -> bool {
         self.list.iter().any(|held| Arc::ptr_eq(held, routing))
+    }
+
+    /// Whether one of them is read before another one.
+    pub(crate) fn is_first(&self, one: &VirtualService, other: &VirtualService) -> bool {
+        let found =
+            self.list.iter().find(|routing| [one, other].iter().any(|object| std::ptr::eq(*object, routing.object)));
+        found.is_some_and(|found| std::ptr::eq(found.object, one))
     }
 
     /// Those whose HTTP routes may be a service's: the first with a route for the port is.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kubectl_mtls::intent::{Location, Mesh, ServiceEndpoint};
 use kubectl_mtls::model::derivation::Effect;
 use kubectl_mtls::model::pair::{Endpoint, Originates, PairIntent, Route};
-use kubectl_mtls::model::wire::{Outcome, Sends, Wire};
+use kubectl_mtls::model::wire::{Outcome, Sends, Why, Wire};
 
 use crate::meshes::compare::client::{place, server};
 use crate::meshes::compare::pod;
@@ -137,8 +137,22 @@ impl Meeting {
         // A service with two addresses is recorded once for each.
         rows.sort();
         rows.dedup();
-        rows
+        if self.raw { joined(rows) } else { rows }
     }
+}
+
+/// An endpoint has one word for raw bytes, by however many clusters they get there.
+fn joined(rows: Vec<Row>) -> Vec<Row> {
+    let mut joined: Vec<Row> = Vec::new();
+    for row in rows {
+        match joined.last_mut().filter(|held| (&held.0, &held.1) == (&row.0, &row.1)) {
+            Some(held) if held.4 != row.4 => (held.4, held.5) = (Wire::Mixed.as_str().to_owned(), None),
+            Some(held) if held.5 != row.5 => held.5 = Some(Why::EndpointsDiffer.as_str().to_owned()),
+            Some(_) => {}
+            None => joined.push(row),
+        }
+    }
+    joined
 }
 
 /// Reasons are recorded where something is refused, undecided or missing.
