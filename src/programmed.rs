@@ -17,6 +17,7 @@ pub mod certificates;
 mod chains;
 pub mod inbound;
 mod leads;
+mod mode;
 pub mod outbound;
 pub mod pair;
 pub mod proxy;

@@ -12,6 +12,7 @@ mod bad_input;
 mod bent;
 mod cluster;
 mod kinds;
+mod modes;
 mod old;
 mod shapes;
 mod wanted;

@@ -85,13 +85,14 @@ fn outbound_port<'s>(mesh: &Mesh<'s>, pod: &'s Pod, server: &ServerRef) -> Optio
     })
 }
 
-/// istiod names the DestinationRule that applies, whatever it says on TLS.
+/// istiod names the DestinationRule that applies, whatever it says on TLS; of those that are merged the first.
 fn rule(intent: &PairIntent) -> Option<ClusterRule> {
-    let steps = intent.originates.layers.iter().rev();
+    let steps = intent.originates.layers.iter();
     let rule = steps
         .map(|step| (&step.policy, step.effect))
         .find(|(policy, effect)| policy.kind == PolicyKind::DestinationRule && *effect != Effect::Ignored)?;
-    Some(ClusterRule { namespace: rule.0.namespace.clone()?, name: rule.0.name.clone()? })
+    let keeps_alpn = matches!(intent.originates.mode, OriginMode::Simple | OriginMode::Mutual);
+    Some(ClusterRule { namespace: rule.0.namespace.clone()?, name: rule.0.name.clone()?, keeps_alpn })
 }
 
 fn socket(intent: &PairIntent) -> TransportSocket {

@@ -161,6 +161,8 @@ pub struct ClusterRule {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Whether it says `SIMPLE` or `MUTUAL`: noted even where the TLS context cannot be built.
+    pub keeps_alpn: bool,
 }
 
 /// `transport_socket` or `transport_socket_matches` of a cluster.

@@ -14,6 +14,7 @@ use crate::model::port::{Payload, PortClass};
 use crate::model::tls::{ClientCertificate, ServerValidation, UpstreamTls};
 use crate::model::wire::{Sends, Why};
 use crate::programmed::leads::{self, Leads, Led};
+use crate::programmed::mode;
 use crate::programmed::proxy::{Kept, Proxy};
 use crate::programmed::sds;
 use crate::programmed::told::{Evidence, Originates};
@@ -91,6 +92,7 @@ fn elsewhere(led: Led, route: Route, refuses: Option<Why>, endpoints: &[Endpoint
     Originates {
         kind: OriginKind::Plaintext,
         mode: OriginMode::Auto,
+        or_modes: Vec::new(),
         route,
         refuses,
         tls: None,
@@ -121,7 +123,7 @@ fn by_clusters(
         wire.send(proxy, all().find(lists).unwrap_or(first), endpoint);
     }
     let cluster = &first.value.cluster;
-    let kept_alpn = cluster.metadata.filter_metadata.istio.alpn_override.as_deref() == Some("false");
+    let kept_alpn = mode::keeps_alpn(cluster);
     let tls = wire.tls.or_else(|| any_tls(cluster)).map(|tls| UpstreamTls { alpn_override: !kept_alpn, ..tls });
     let mut evidence = led.evidence;
     for kept in all() {
@@ -132,16 +134,19 @@ fn by_clusters(
         let says = "the proxy's own list of endpoints was not read: pods' labels tell which socket is used";
         evidence.push(proxy.evidence(first, "/cluster", says));
     }
+    let rule = named_rule(cluster);
+    let (mode, or_modes) = mode::of(cluster, tls.as_ref().map(what), rule.is_some());
     let names: Vec<String> = all().map(|kept| kept.value.cluster.name.clone()).collect();
     Originates {
         kind: kind(&wire.sends, endpoints),
-        mode: mode(cluster, tls.as_ref()),
+        mode,
+        or_modes,
         route: if others.is_empty() { Route::Cluster(cluster.name.clone()) } else { Route::Split(names) },
         refuses: None,
         tls,
         sends: wire.sends,
         alpn_filter: led.alpn_filter,
-        named: named_rule(cluster),
+        named: rule,
         routed_by: led.by,
         by_label: wire.by_label,
         changed: all().filter_map(|kept| kept.value.last_updated.as_deref()?.parse().ok()).max(),
@@ -287,22 +292,6 @@ fn kind(sends: &[Option<Sends>], endpoints: &[Endpoint]) -> OriginKind {
         [Sends::Tls] => OriginKind::Tls,
         [Sends::TlsClientCert] => OriginKind::TlsClientCert,
         [_, _, ..] => OriginKind::Mixed,
-    }
-}
-
-/// The mode of Istio's that makes such a cluster.
-///
-/// A cluster without TLS is automatic where no rule is named, and `DISABLE` where one is: a rule that sets no TLS leaves the
-/// automatic sockets in place unless every server is set to `DISABLE`.
-fn mode(cluster: &Cluster, tls: Option<&UpstreamTls>) -> OriginMode {
-    let automatic = cluster.transport_socket_matches.iter().any(|one| one.matches.contains_key("tlsMode"));
-    match (automatic, tls.map(what)) {
-        (true, _) => OriginMode::Auto,
-        (false, Some(Sends::MutualTls)) => OriginMode::IstioMutual,
-        (false, Some(Sends::Tls)) => OriginMode::Simple,
-        (false, Some(Sends::TlsClientCert)) => OriginMode::Mutual,
-        (false, None | Some(Sends::Plaintext)) if named_rule(cluster).is_some() => OriginMode::Disable,
-        (false, None | Some(Sends::Plaintext)) => OriginMode::Auto,
     }
 }
 

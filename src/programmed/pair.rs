@@ -128,6 +128,7 @@ fn untold(intent: &PairIntent) -> Originates {
     Originates {
         kind: OriginKind::Plaintext,
         mode: OriginMode::NoProxy,
+        or_modes: Vec::new(),
         route: Route::Direct,
         refuses: None,
         tls: None,

@@ -63,8 +63,10 @@ pub struct EndpointTold {
 pub struct Originates {
     /// What it comes to over all endpoints.
     pub kind: OriginKind,
-    /// Which rule made it so, as far as the cluster shows it.
+    /// The mode that most likely made it so.
     pub mode: OriginMode,
+    /// Other modes from which istiod makes the very same cluster.
+    pub or_modes: Vec<OriginMode>,
     /// Where the proxy sends it.
     pub route: Route,
     /// Why the proxy itself refuses, where it does.
@@ -75,7 +77,7 @@ pub struct Originates {
     pub sends: Vec<Option<Sends>>,
     /// Whether the `istio.alpn` filter is there; `None` where the listener was not read.
     pub alpn_filter: Option<bool>,
-    /// The rule that the cluster's metadata names.
+    /// The rule that the cluster's metadata names: the one that applies, whether or not it says anything of TLS.
     pub named: Option<PolicyRef>,
     /// The VirtualService that the route's metadata names.
     pub routed_by: Option<String>,

@@ -60,6 +60,7 @@ pub fn pair(
         Reading::Unseen(_) => BTreeSet::new(),
     };
     let (as_intended, tcp) = (intent_view(&intent), tcp_view(&intent));
+    let told = told::programmed(programmed, &intent);
     let endpoints = intent.endpoints.into_iter().enumerate();
     Pair {
         id: pair_id(client, &server_key(server)),
@@ -74,7 +75,7 @@ pub fn pair(
         being_pushed: pushing,
         intent: as_intended,
         tcp,
-        programmed: told::programmed(programmed),
+        programmed: told,
         observed: observed_view(observed, seen, left),
         decided_by: intent.decided_by,
         responsible: intent.responsible,

@@ -49,7 +49,7 @@ fn stage(case: &str) -> (PodId, Desired) {
     };
     let mut config = originating(class, socket, vec![endpoint(SERVER, kind == "auto")]);
     for port in &mut config.outbound {
-        let rule = ClusterRule { namespace: "foo".to_owned(), name: "httpbin".to_owned() };
+        let rule = ClusterRule { namespace: "foo".to_owned(), name: "httpbin".to_owned(), keeps_alpn: false };
         port.cluster.rule = kind.starts_with("dr-").then_some(rule);
     }
     (client(), mesh(Some(config), None))

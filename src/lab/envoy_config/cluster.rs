@@ -139,7 +139,8 @@ fn metadata(cluster: &Cluster) -> Value {
         let path = format!("/apis/networking.istio.io/v1/namespaces/{}/destination-rule/{}", rule.namespace, rule.name);
         istio.insert("config".to_owned(), json!(path));
     }
-    if cluster.tls().is_some_and(|tls| !tls.alpn_override) {
+    let unbuilt = || cluster.rule.as_ref().is_some_and(|rule| rule.keeps_alpn);
+    if cluster.tls().map_or_else(unbuilt, |tls| !tls.alpn_override) {
         istio.insert("alpn_override".to_owned(), json!("false"));
     }
     json!({ "filter_metadata": { "istio": istio } })

@@ -50,11 +50,17 @@ pub struct ToldView {
 pub struct ToldOriginatesView {
     /// `mutual-tls`, `plaintext`, `tls`, `tls-client-cert`, `mixed`.
     pub kind: &'static str,
-    /// `AUTO`, `DISABLE`, `SIMPLE`, `MUTUAL`, `ISTIO_MUTUAL`, `NO_PROXY`.
+    /// `AUTO`, `DISABLE`, `SIMPLE`, `MUTUAL`, `ISTIO_MUTUAL`, `NO_PROXY`; policy's own where the cluster fits several.
     pub mode: &'static str,
-    /// The rule that the cluster's metadata names.
+    /// Every mode that the cluster fits, where it fits more than one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modes: Vec<&'static str>,
+    /// What decides in that mode: a rule, or automatic mutual TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<PolicyRef>,
+    /// The rule that the cluster's metadata names, which need not say anything of TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named: Option<PolicyRef>,
     /// Where the proxy sends it.
     pub route: Route,
     /// The VirtualService that the route names.

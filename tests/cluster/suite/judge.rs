@@ -131,9 +131,9 @@ fn sides(pair: &Value) -> Vec<String> {
             found.push(format!("the client's {field}: {} by policy, {} by its proxy", policy[field], proxy[field]));
         }
     }
-    // A cluster names the rule that applies to it, also where that rule says nothing of TLS and auto mTLS decides.
     let differs = |field| proxy["decidedBy"][field] != policy["decidedBy"][field];
-    if policy["decidedBy"]["kind"] == "DestinationRule"
+    let is_ruled = |side: &Value| side["decidedBy"]["kind"] == "DestinationRule";
+    if (is_ruled(policy) || is_ruled(proxy))
         && proxy["decidedBy"].is_object()
         && ["kind", "namespace", "name"].into_iter().any(differs)
     {
