@@ -3,6 +3,8 @@
 pub mod bundle;
 pub mod check;
 mod chosen;
+mod concluded;
+mod counters;
 pub mod dumps;
 pub mod mesh;
 pub mod probe;

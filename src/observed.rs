@@ -1,6 +1,7 @@
 //! What went over the wire: curl's answers, read for what they prove and no more.
 
 pub mod causes;
+pub mod counters;
 pub mod flags;
 pub mod probe;
 pub mod signature;

@@ -4,6 +4,7 @@ mod architecture;
 mod causes;
 mod cli;
 mod completion;
+mod counters;
 mod decode;
 mod envoy;
 mod explain;

@@ -14,6 +14,7 @@ use crate::model::evidence::{FailedLook, Reading, Transfer, Unseen};
 use crate::model::pair::ServerRef;
 use crate::model::proxy_answers::{AdminEndpoint, Answer, ProxyAnswers};
 use crate::model::snapshot::Snapshot;
+use crate::observed::causes::Heard;
 use crate::verdict::report::traffic::Watched;
 
 mod dump;
@@ -77,6 +78,9 @@ pub struct Probed {
     pub server: ServerRef,
     /// What came of it.
     pub reading: Reading<Transfer>,
+    /// What both ends' proxies counted beside it: names of counters.
+    #[serde(default, skip_serializing_if = "Heard::is_empty")]
+    pub heard: Heard,
 }
 
 /// Why a bundle cannot be written or read.

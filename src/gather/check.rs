@@ -6,6 +6,8 @@ use crate::audit::{edit, explain};
 use crate::decode::{self, Assume, Loaded, Objects, Problem};
 use crate::gather::bundle::{Head, Record};
 use crate::gather::chosen::Chosen;
+use crate::gather::concluded::concluded;
+use crate::gather::counters::Counters;
 use crate::gather::dumps::{self, Dump};
 use crate::gather::mesh::{self, Look};
 use crate::gather::progress::Progress;
@@ -15,15 +17,10 @@ use crate::gather::traffic::{self, Traffic};
 use crate::gather::witnesses::Witnesses;
 use crate::gather::{probe, proxies};
 use crate::intent::Mesh;
-use crate::model::evidence::{FailedLook, Reading, Transfer, Unseen};
+use crate::model::evidence::{FailedLook, Reading};
 use crate::model::json_patch::Step;
 use crate::model::meta::Origin;
-use crate::model::pair::{AcceptMode, PairIntent};
-use crate::model::workload::ProxyKind;
-use crate::observed::causes::{self, Heard};
-use crate::observed::flags;
 use crate::observed::probe::Patience;
-use crate::observed::signature::{Conclusion, Ends};
 use crate::programmed::Proxies;
 use crate::source::cluster::Cluster;
 use crate::source::failure::Failure;
@@ -117,10 +114,14 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
         Some(intents) => Sample::of(chosen.ends(intents), &snapshot, scope.proxies),
         None => Sample::of(chosen.ends_of(&asked), &snapshot, scope.proxies),
     };
+    let counters = Counters::of(cluster, &sample, &chosen, &asked);
+    let before = counters.before().await;
     let (answers, looked) = tokio::join!(
         probe::run(cluster, &plans, Patience::default()),
         proxies::run(cluster, &sample, &snapshot, scope.proxies, progress),
     );
+    let after = counters.after(&before, &answers.by_call).await;
+    let counted = counters.heard((&before, &after), &answers.by_call);
     let traffic = match scope.proxies.traffic {
         Some(window) => traffic::watch(cluster, &sample, window, progress).await,
         None => Traffic::default(),
@@ -129,10 +130,11 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     let failed_looks = !answers.failed.is_empty()
         || scope.proxies.requested && !looked.failed.is_empty()
         || !traffic.failed.is_empty();
-    let probes = if known.keep { chosen.probed(&answers.by_call) } else { Vec::new() };
+    let probes = if known.keep { chosen.probed(&answers.by_call, &counted) } else { Vec::new() };
     let seen = answers.by_call.into_iter().filter_map(|(call, reading)| {
         let intent = asked.get(&call)?;
-        Some((call, concluded(reading, &chosen, call, intent)))
+        let counted = counted.get(&call).cloned().unwrap_or_default();
+        Some((call, concluded(reading, &chosen, call, intent, counted)))
     });
     let observed: HashMap<usize, Reading<Seen>> = seen.collect();
     let mut proxies = proxies::read(&looked, &chosen.wanted());
@@ -215,43 +217,4 @@ fn execs(count: usize) -> String {
 
 fn told(count: usize) -> String {
     format!(", {count} {} asked", if count == 1 { "proxy" } else { "proxies" })
-}
-
-/// What an answer of curl proves about its pair.
-pub(super) fn concluded(
-    reading: Reading<Transfer>,
-    chosen: &Chosen<'_>,
-    call: usize,
-    intent: &PairIntent,
-) -> Reading<Seen> {
-    let transfer = match reading {
-        Reading::Seen(transfer) => transfer,
-        Reading::Unseen(why) => return Reading::Unseen(why),
-    };
-    let Some((client, server, echoes)) = chosen.pair(call) else {
-        return Reading::Unseen(Unseen::Failed("the answer belongs to no pair".to_owned()));
-    };
-    let mut proxies: Vec<bool> = intent
-        .endpoints
-        .iter()
-        .filter(|endpoint| !endpoint.is_self)
-        .map(|endpoint| endpoint.accepts.mode != AcceptMode::NoProxy)
-        .collect();
-    proxies.dedup();
-    let ends = Ends {
-        client_proxy: client.pod.proxy == ProxyKind::Sidecar,
-        server_proxy: match proxies.as_slice() {
-            [same] => Some(*same),
-            _ => None,
-        },
-        class: server.protocol.class(),
-        echoes,
-    };
-    Reading::Seen(Seen {
-        conclusion: Conclusion::of(&transfer, ends),
-        causes: causes::of(&transfer, ends, &Heard::default()),
-        flags: flags::implied(&transfer, ends),
-        transfer,
-        requests: 1,
-    })
 }

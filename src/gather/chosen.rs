@@ -16,6 +16,7 @@ use crate::model::port::PortClass;
 use crate::model::service::Service;
 use crate::model::snapshot::Snapshot;
 use crate::model::workload::Pod;
+use crate::observed::causes::Heard;
 use crate::programmed::Proxies;
 use crate::programmed::proxy::Wanted;
 use crate::verdict::join::{self, Seen};
@@ -133,7 +134,11 @@ impl<'s> Chosen<'s> {
     }
 
     /// What was answered, by the names of both ends.
-    pub(super) fn probed(&self, by_call: &HashMap<usize, Reading<Transfer>>) -> Vec<Probed> {
+    pub(super) fn probed(
+        &self,
+        by_call: &HashMap<usize, Reading<Transfer>>,
+        heard: &HashMap<usize, Heard>,
+    ) -> Vec<Probed> {
         let probed = by_call.iter().filter_map(|(call, reading)| {
             let (client, server, _) = self.pair(*call)?;
             let pod = &client.pod.meta;
@@ -144,6 +149,7 @@ impl<'s> Chosen<'s> {
                     pod: pod.name.clone(),
                     server: server.clone(),
                     reading: reading.clone(),
+                    heard: heard.get(call).cloned().unwrap_or_default(),
                 },
             ))
         });

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use crate::audit::explain;
 use crate::gather::bundle::Record;
-use crate::gather::check::{Checked, concluded};
+use crate::gather::check::Checked;
 use crate::gather::chosen::Chosen;
+use crate::gather::concluded::concluded;
 use crate::gather::proxies;
 use crate::gather::scope::{Scope, TooMany};
 use crate::gather::witnesses::Witnesses;
@@ -26,7 +27,7 @@ pub fn bundle(record: &Record, scope: &Scope, name: &str) -> Result<Checked, Too
     let probed: HashMap<_, _> = record
         .probes
         .iter()
-        .map(|probed| ((probed.namespace.as_str(), probed.pod.as_str(), &probed.server), &probed.reading))
+        .map(|probed| ((probed.namespace.as_str(), probed.pod.as_str(), &probed.server), probed))
         .collect();
     let recorded = |call: usize| {
         let (client, server, _) = chosen.pair(call)?;
@@ -40,10 +41,10 @@ pub fn bundle(record: &Record, scope: &Scope, name: &str) -> Result<Checked, Too
         .map(|call| (call, Reading::Unseen(Unseen::NotRequested)))
         .collect();
     let calls = if probed.is_empty() { 0 } else { chosen.count() };
-    for (call, reading) in (0..calls).filter_map(|call| Some((call, recorded(call)?))) {
+    for (call, probed) in (0..calls).filter_map(|call| Some((call, recorded(call)?))) {
         let Some((client, server, _)) = chosen.pair(call) else { continue };
         let intent = mesh.pair_shared(client.pod, server);
-        observed.insert(call, concluded(reading.clone(), &chosen, call, &intent));
+        observed.insert(call, concluded(probed.reading.clone(), &chosen, call, &intent, probed.heard.clone()));
     }
     let proxies = proxies::read(&record.proxies, &chosen.wanted());
     let asked_about = chosen.namespaces(scope, &head.namespace);

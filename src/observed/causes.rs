@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::evidence::Transfer;
 use crate::observed::signature::{Answerer, Ends, answerer};
 
@@ -13,13 +15,22 @@ mod cause;
 
 pub use cause::Cause;
 
-/// What proxies said of a request, beside curl's view: flags, details, transport failures, names of counters that grew.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What proxies said of a request, beside curl's view.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Heard {
-    /// The client's proxy.
+    /// The client's proxy: flags, details, transport failures, names of counters that grew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub client: Vec<String>,
-    /// The server's proxy.
+    /// The server's proxy, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub server: Vec<String>,
+    /// Counters that the client's proxy shows and that stood still.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client_quiet: Vec<String>,
+    /// The server's, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server_quiet: Vec<String>,
 }
 
 /// The causes a request's outcome is compatible with; never empty.
@@ -29,15 +40,29 @@ pub fn of(transfer: &Transfer, ends: Ends, heard: &Heard) -> BTreeSet<Cause> {
     for (words, rules) in [(&heard.client, &AT_CLIENT[..]), (&heard.server, &AT_SERVER[..])] {
         for (needle, possible) in rules {
             if words.iter().any(|word| word.contains(needle)) {
-                let left: BTreeSet<Cause> = causes.iter().copied().filter(|cause| possible.contains(cause)).collect();
-                // A word about another request of the same proxies narrows nothing.
-                if !left.is_empty() {
-                    causes = left;
-                }
+                keep(&mut causes, |cause| possible.contains(&cause));
             }
         }
     }
+    if heard.is_refused_late() {
+        let refused = [ClientCertificateMissing, ClientCertificateRejected];
+        keep(&mut causes, |cause| refused.contains(&cause));
+    }
+    keep(&mut causes, |cause| !heard.rules_out(cause));
     causes
+}
+
+/// Keeps the causes that a word allows; all where it allows none: then it is about another request of the same proxies.
+fn keep(causes: &mut BTreeSet<Cause>, allows: impl Fn(Cause) -> bool) {
+    if causes.iter().any(|cause| allows(*cause)) {
+        causes.retain(|cause| allows(*cause));
+    }
+}
+
+/// What a counter of the server's proxy may have grown from.
+#[must_use]
+pub fn of_server_counter(name: &str) -> Option<&'static [Cause]> {
+    AT_SERVER.iter().find(|(needle, _)| name.contains(needle)).map(|(_, possible)| *possible)
 }
 
 /// Whether TLS is to blame: told only where every cause left says the same.
@@ -48,12 +73,46 @@ pub fn blames_tls(causes: &BTreeSet<Cause>) -> Option<bool> {
     each.all(|other| other == first).then_some(first)
 }
 
+// === impl Heard ===
+
+impl Heard {
+    /// Whether nothing was heard.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// TLS 1.3: the client's handshake is over before the server looks at its certificate, and the connection ends behind it.
+    fn is_refused_late(&self) -> bool {
+        let grew = |name: &str| self.client.iter().any(|word| word.ends_with(name));
+        grew("ssl.handshake") && grew("ssl.connection_error") && !grew("upstream_cx_connect_fail")
+    }
+
+    /// Whether a counter that always grows with a cause is shown and stood still.
+    fn rules_out(&self, cause: Cause) -> bool {
+        let quiet = |side: &[String], names: &[&str]| names.iter().all(|name| side.iter().any(|word| word == name));
+        let at_client = matches!(cause, ClientCertificateMissing | ClientCertificateRejected)
+            && quiet(&self.client_quiet, &["ssl.handshake"]);
+        at_client
+            || match cause {
+                PlaintextToMutualTls | ForeignTls => quiet(&self.server_quiet, &["no_filter_chain_match"]),
+                ClientCertificateMissing => quiet(&self.server_quiet, &["ssl.fail_verify_no_cert"]),
+                ClientCertificateRejected => quiet(&self.server_quiet, VERIFIED),
+                ServerCertificateRejected => quiet(&self.client_quiet, VERIFIED),
+                _ => false,
+            }
+    }
+}
+
 use Cause::{
     ApplicationAnswered, ApplicationClosed, ApplicationNotHttp, ApplicationSlow, AuthorizationDenied,
     BlockedByOutboundPolicy, ClientCertificateMissing, ClientCertificateRejected, ClientSecretMissing, ForeignTls,
     NameNotResolved, NoEndpoint, NoRoute, NothingListens, Overflow, PlaintextToMutualTls, PlaintextToTlsApplication,
     ServerCertificateRejected, ServerSecretMissing, TlsToPlaintext, TlsVersion, TokenRejected, Unreachable,
 };
+
+/// Either of them grows where the other side's certificate is not accepted.
+const VERIFIED: &[&str] = &["ssl.fail_verify_error", "ssl.fail_verify_san"];
 
 /// A connection that was closed after it stood: curl's 16, 52, 55 and 56 are one race on a fast network.
 const CLOSED: &[Cause] = &[
@@ -92,8 +151,20 @@ const UNCONNECTED: &[Cause] = &[
     ApplicationClosed,
 ];
 
+/// The same with the bound on the wait.
+const UNCONNECTED_OR_LATE: &[Cause] = &[
+    TlsToPlaintext,
+    ForeignTls,
+    ServerCertificateRejected,
+    ClientSecretMissing,
+    ServerSecretMissing,
+    NothingListens,
+    ApplicationClosed,
+    Unreachable,
+];
+
 /// What a word of the client's proxy leaves.
-const AT_CLIENT: [(&str, &[Cause]); 12] = [
+const AT_CLIENT: [(&str, &[Cause]); 13] = [
     ("WRONG_VERSION_NUMBER", &[TlsToPlaintext]),
     ("CERTIFICATE_VERIFY_FAILED", &[ServerCertificateRejected]),
     ("ssl.fail_verify", &[ServerCertificateRejected]),
@@ -106,6 +177,7 @@ const AT_CLIENT: [(&str, &[Cause]); 12] = [
     ("connection_timeout", &[Unreachable, TlsToPlaintext]),
     ("protocol_error", &[ApplicationNotHttp]),
     ("no_healthy_upstream", &[NoEndpoint]),
+    ("upstream_cx_connect_fail", UNCONNECTED_OR_LATE),
 ];
 
 /// What a word of the server's proxy leaves.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::model::evidence::{Reading, Transfer, Unseen};
 use crate::model::pair::{Accepts, ClientRef, Endpoint, Originates, PairIntent, ServerRef};
 use crate::model::wire::Wire;
-use crate::observed::causes::Cause;
+use crate::observed::causes::{Cause, Heard};
 use crate::observed::signature::{Conclusion, Peer};
 use crate::programmed::told::{EndpointTold, Programmed};
 use crate::verdict::gaps::{self, Gaps};
@@ -29,6 +29,8 @@ pub struct Seen {
     pub causes: BTreeSet<Cause>,
     /// Envoy's response flags, where the answer implies them.
     pub flags: Vec<&'static str>,
+    /// What both ends' proxies counted beside it.
+    pub heard: Heard,
     /// How many requests were sent.
     pub requests: usize,
 }
@@ -192,7 +194,7 @@ fn observed_view(observed: &Reading<Seen>, wire: Wire, causes: BTreeSet<Cause>) 
         Reading::Seen(seen) => seen,
         Reading::Unseen(why) => return ObservedView::Unseen(unseen_view(why)),
     };
-    ObservedView::Seen(SeenView {
+    ObservedView::Seen(Box::new(SeenView {
         wire,
         why: seen.conclusion.why,
         http: seen.transfer.http.clone(),
@@ -200,6 +202,7 @@ fn observed_view(observed: &Reading<Seen>, wire: Wire, causes: BTreeSet<Cause>) 
         requests: seen.requests,
         causes: causes.into_iter().collect(),
         flags: seen.flags.clone(),
+        counters: seen.heard.clone(),
         message: seen.transfer.message.clone(),
         answered_by: seen.conclusion.answered_by.as_str(),
         server: seen.transfer.header("server").map(str::to_owned),
@@ -208,7 +211,7 @@ fn observed_view(observed: &Reading<Seen>, wire: Wire, causes: BTreeSet<Cause>) 
             Peer::Seen { uri, by } => PeerView::Seen { uri: uri.clone(), by: by.clone() },
             Peer::Absent(why) => PeerView::Absent { absent: why.as_str() },
         },
-    })
+    }))
 }
 
 /// First line of the body of an error, cut to a line's length.

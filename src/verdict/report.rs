@@ -8,7 +8,7 @@ use crate::model::derivation::{PolicyRef, Step};
 use crate::model::evidence::FailedLook;
 use crate::model::wire::{Outcome, Wire};
 use crate::model::workload::ProxyKind;
-pub use crate::observed::causes::Cause;
+pub use crate::observed::causes::{Cause, Heard};
 pub use crate::verdict::report::told::Gap;
 use crate::verdict::report::told::{EndpointToldView, ProgrammedView};
 use crate::verdict::report::traffic::TrafficView;
@@ -273,7 +273,7 @@ pub struct UnseenView {
 #[serde(untagged)]
 pub enum ObservedView {
     /// Requests were sent.
-    Seen(SeenView),
+    Seen(Box<SeenView>),
     /// None were, and why.
     Unseen(UnseenView),
 }
@@ -297,6 +297,9 @@ pub struct SeenView {
     /// Envoy's response flags of the proxy that made the answer, where the answer implies them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<&'static str>,
+    /// Counters of both ends' proxies that grew with the request, and such as are shown and stood still.
+    #[serde(skip_serializing_if = "Heard::is_empty")]
+    pub counters: Heard,
     /// curl's own message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -9,7 +9,7 @@ use kubectl_mtls::model::workload::ProxyKind;
 use kubectl_mtls::print::{Format, Style, print};
 use kubectl_mtls::verdict::report::told::{EndpointToldView, ProgrammedView};
 use kubectl_mtls::verdict::report::{
-    AcceptsView, ClientView, EndpointView, Finding, IntentView, Listed, MeshView, ObservedView, OneOrMany,
+    AcceptsView, ClientView, EndpointView, Finding, Heard, IntentView, Listed, MeshView, ObservedView, OneOrMany,
     OriginatesView, Pair, PeerView, Report, RevisionView, SeenView, ServerView, Severity, Summary, UnseenView,
 };
 
@@ -128,20 +128,21 @@ pub(super) fn policy(kind: PolicyKind, layer: Layer, name: &str, namespace: &str
 
 /// What curl saw: status, exit code, the caller's identity in XFCC.
 pub(super) fn seen(wire: Wire, http: &str, exit: u8, peer: PeerView, server: Option<&str>) -> ObservedView {
-    ObservedView::Seen(SeenView {
+    ObservedView::Seen(Box::new(SeenView {
         wire,
         why: "status",
         http: http.to_owned(),
         exit,
         requests: 1,
         causes: Vec::new(),
+        counters: Heard::default(),
         flags: Vec::new(),
         message: None,
         answered_by: "application",
         server: server.map(ToOwned::to_owned),
         body: None,
         peer,
-    })
+    }))
 }
 
 pub(super) fn finding(code: &'static str, severity: Severity, title: &str, pairs: &[&str]) -> Finding {

@@ -114,6 +114,7 @@ fn answered() -> Reading<Seen> {
         causes: causes::of(&transfer, ends, &Heard::default()),
         flags: Vec::new(),
         transfer,
+        heard: Heard::default(),
         requests: 1,
     })
 }

@@ -25,6 +25,9 @@ pub(super) fn write(group: &Group<'_>, traffic: &[TrafficView], out: &mut dyn Wr
     if let Some(causes) = causes(pair) {
         writeln!(out, "           {causes}")?;
     }
+    if let Some(counted) = counted(pair) {
+        writeln!(out, "           {counted}")?;
+    }
     for line in watched(pair, traffic) {
         writeln!(out, "{line}")?;
     }
@@ -109,6 +112,15 @@ fn causes(pair: &Pair) -> Option<String> {
         [one] => Some(format!("cause: {one}")),
         several => Some(format!("cause, one of: {}", several.join("; "))),
     }
+}
+
+/// What both proxies counted with a request that failed.
+fn counted(pair: &Pair) -> Option<String> {
+    let ObservedView::Seen(seen) = &pair.observed else { return None };
+    let at = |end: &str, names: &[String]| (!names.is_empty()).then(|| format!("{end} {}", names.join(", ")));
+    let sides = [at("client", &seen.counters.client), at("server", &seen.counters.server)];
+    let sides: Vec<String> = sides.into_iter().flatten().collect();
+    (fails(seen) && !sides.is_empty()).then(|| format!("counted: {}", sides.join("; ")))
 }
 
 /// What the counters of the servers behind a pair did.
