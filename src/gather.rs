@@ -10,6 +10,7 @@ pub mod mesh;
 pub mod probe;
 pub mod progress;
 pub mod proxies;
+mod repeat;
 pub mod replay;
 pub mod scope;
 pub mod suggest;

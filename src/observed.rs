@@ -4,5 +4,6 @@ pub mod causes;
 pub mod counters;
 pub mod flags;
 pub mod probe;
+pub mod repeats;
 pub mod signature;
 pub mod traffic;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+mod again;
 mod bundle;
 
 /// The report of a command line on the policies of the README: STRICT for `httpbin.foo` and `httpbin.bar`, and a rule that

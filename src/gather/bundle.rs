@@ -15,6 +15,7 @@ use crate::model::pair::ServerRef;
 use crate::model::proxy_answers::{AdminEndpoint, Answer, ProxyAnswers};
 use crate::model::snapshot::Snapshot;
 use crate::observed::causes::Heard;
+use crate::observed::repeats::Repeats;
 use crate::verdict::report::traffic::Watched;
 
 mod dump;
@@ -81,6 +82,9 @@ pub struct Probed {
     /// What both ends' proxies counted beside it: names of counters.
     #[serde(default, skip_serializing_if = "Heard::is_empty")]
     pub heard: Heard,
+    /// What became of it when it was sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<Repeats>,
 }
 
 /// Why a bundle cannot be written or read.

@@ -6,7 +6,7 @@ use crate::audit::{edit, explain};
 use crate::decode::{self, Assume, Loaded, Objects, Problem};
 use crate::gather::bundle::{Head, Record};
 use crate::gather::chosen::Chosen;
-use crate::gather::concluded::concluded;
+use crate::gather::concluded::{Beside, concluded};
 use crate::gather::counters::Counters;
 use crate::gather::dumps::{self, Dump};
 use crate::gather::mesh::{self, Look};
@@ -15,7 +15,7 @@ use crate::gather::proxies::sample::Sample;
 use crate::gather::scope::{MOST_LISTED, Probes, Scope, TooMany, Unmatched};
 use crate::gather::traffic::{self, Traffic};
 use crate::gather::witnesses::Witnesses;
-use crate::gather::{probe, proxies};
+use crate::gather::{probe, proxies, repeat};
 use crate::intent::Mesh;
 use crate::model::evidence::{FailedLook, Reading};
 use crate::model::json_patch::Step;
@@ -116,12 +116,17 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     };
     let counters = Counters::of(cluster, &sample, &chosen, &asked);
     let before = counters.before().await;
-    let (answers, looked) = tokio::join!(
+    let (mut answers, looked) = tokio::join!(
         probe::run(cluster, &plans, Patience::default()),
         proxies::run(cluster, &sample, &snapshot, scope.proxies, progress),
     );
     let after = counters.after(&before, &answers.by_call).await;
-    let counted = counters.heard((&before, &after), &answers.by_call);
+    let mut counted = counters.heard((&before, &after), &answers.by_call);
+    let mut proxies = proxies::read(&looked, &chosen.wanted());
+    dumps::take(&mut proxies, &snapshot, &known.dumps, &chosen.wanted(), &mut failed);
+    let repeated = repeat::settle(cluster, &chosen, &asked, &proxies, &mut answers).await;
+    // What was counted was counted with the first answer.
+    counted.retain(|call, _| !repeated.contains_key(call));
     let traffic = match scope.proxies.traffic {
         Some(window) => traffic::watch(cluster, &sample, window, progress).await,
         None => Traffic::default(),
@@ -130,15 +135,14 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     let failed_looks = !answers.failed.is_empty()
         || scope.proxies.requested && !looked.failed.is_empty()
         || !traffic.failed.is_empty();
-    let probes = if known.keep { chosen.probed(&answers.by_call, &counted) } else { Vec::new() };
+    let probes = if known.keep { chosen.probed(&answers.by_call, (&counted, &repeated)) } else { Vec::new() };
     let seen = answers.by_call.into_iter().filter_map(|(call, reading)| {
         let intent = asked.get(&call)?;
-        let counted = counted.get(&call).cloned().unwrap_or_default();
-        Some((call, concluded(reading, &chosen, call, intent, counted)))
+        let heard = counted.get(&call).cloned().unwrap_or_default();
+        let beside = Beside { heard, repeats: repeated.get(&call).cloned() };
+        Some((call, concluded(reading, &chosen, call, intent, beside)))
     });
     let observed: HashMap<usize, Reading<Seen>> = seen.collect();
-    let mut proxies = proxies::read(&looked, &chosen.wanted());
-    dumps::take(&mut proxies, &snapshot, &known.dumps, &chosen.wanted(), &mut failed);
     failed.extend(answers.failed);
     failed.extend(looked.failed.iter().cloned());
     failed.extend(traffic.failed);

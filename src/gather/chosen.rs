@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::gather::bundle::Probed;
 use crate::gather::probe::{Call, ClientPlan, is_echo_server, is_test_client};
+use crate::gather::repeat::Repeated;
 use crate::gather::scope::{Probes, Scope, Unmatched};
 use crate::gather::suggest;
 use crate::intent::{Client, Mesh};
@@ -137,7 +138,7 @@ impl<'s> Chosen<'s> {
     pub(super) fn probed(
         &self,
         by_call: &HashMap<usize, Reading<Transfer>>,
-        heard: &HashMap<usize, Heard>,
+        (heard, repeated): (&HashMap<usize, Heard>, &Repeated),
     ) -> Vec<Probed> {
         let probed = by_call.iter().filter_map(|(call, reading)| {
             let (client, server, _) = self.pair(*call)?;
@@ -150,6 +151,7 @@ impl<'s> Chosen<'s> {
                     server: server.clone(),
                     reading: reading.clone(),
                     heard: heard.get(call).cloned().unwrap_or_default(),
+                    repeats: repeated.get(call).cloned(),
                 },
             ))
         });

@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 
 use crate::envoy::stats::Stats;
 use crate::gather::chosen::Chosen;
-use crate::gather::concluded::concluded;
+use crate::gather::concluded::{Beside, concluded};
 use crate::gather::proxies::encoded;
 use crate::gather::proxies::sample::Sample;
 use crate::model::evidence::{Reading, Transfer};
@@ -136,7 +136,7 @@ impl<'a, 's> Counters<'a, 's> {
     fn alone(&self, by_call: &HashMap<usize, Reading<Transfer>>) -> HashMap<usize, Answer> {
         let of = |(call, intent): (&usize, &Arc<PairIntent>)| {
             let reading = by_call.get(call)?.clone();
-            let Reading::Seen(seen) = concluded(reading, self.chosen, *call, intent, Heard::default()) else {
+            let Reading::Seen(seen) = concluded(reading, self.chosen, *call, intent, Beside::default()) else {
                 return None;
             };
             let retried = seen.transfer.body.contains("retried and the latest reset reason");

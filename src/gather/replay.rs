@@ -6,7 +6,7 @@ use crate::audit::explain;
 use crate::gather::bundle::Record;
 use crate::gather::check::Checked;
 use crate::gather::chosen::Chosen;
-use crate::gather::concluded::concluded;
+use crate::gather::concluded::{Beside, concluded};
 use crate::gather::proxies;
 use crate::gather::scope::{Scope, TooMany};
 use crate::gather::witnesses::Witnesses;
@@ -44,7 +44,8 @@ pub fn bundle(record: &Record, scope: &Scope, name: &str) -> Result<Checked, Too
     for (call, probed) in (0..calls).filter_map(|call| Some((call, recorded(call)?))) {
         let Some((client, server, _)) = chosen.pair(call) else { continue };
         let intent = mesh.pair_shared(client.pod, server);
-        observed.insert(call, concluded(probed.reading.clone(), &chosen, call, &intent, probed.heard.clone()));
+        let beside = Beside { heard: probed.heard.clone(), repeats: probed.repeats.clone() };
+        observed.insert(call, concluded(probed.reading.clone(), &chosen, call, &intent, beside));
     }
     let proxies = proxies::read(&record.proxies, &chosen.wanted());
     let asked_about = chosen.namespaces(scope, &head.namespace);

@@ -7,6 +7,7 @@ use crate::model::derivation::PolicyRef;
 use crate::model::evidence::Reading;
 use crate::model::pair::{AcceptMode, Endpoint, PairIntent, Route};
 use crate::model::wire::Wire;
+use crate::observed::repeats::Repeats;
 use crate::programmed::told::{Accepts, End, EndpointTold, Originates, Programmed, TroubleKind};
 use crate::verdict::report::told::Gap;
 
@@ -22,8 +23,9 @@ const PUSH: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 /// Envoy's idle time-out for pooled connections: as long as this an answer may come over a connection older than the policy.
 const POOLED: jiff::SignedDuration = jiff::SignedDuration::from_secs(3600);
 
-/// Compares the witnesses of a pair; `seen` is `unknown` where nothing was observed.
-pub(crate) fn of(intent: &PairIntent, programmed: &Programmed, seen: Wire) -> Gaps {
+/// Compares the witnesses of a pair; `seen` is `unknown` where nothing was observed, with what became of it when it was asked
+/// for again.
+pub(crate) fn of(intent: &PairIntent, programmed: &Programmed, (seen, repeats): (Wire, Option<&Repeats>)) -> Gaps {
     let mut gaps = Gaps::default();
     if let Reading::Seen(told) = &programmed.client
         && let Some(what) = client(intent, told, programmed)
@@ -40,7 +42,7 @@ pub(crate) fn of(intent: &PairIntent, programmed: &Programmed, seen: Wire) -> Ga
             gaps.add("server", what, accepts.evidence.clone(), &age);
         }
     }
-    gaps.gaps.extend(wire(intent, programmed, seen));
+    gaps.gaps.extend(wire(intent, programmed, (seen, repeats)));
     gaps
 }
 
@@ -140,27 +142,37 @@ fn raw(endpoint: &Endpoint, told: &EndpointTold) -> Option<String> {
 }
 
 /// What the wire shows that the proxies, or else policy, do not explain.
-fn wire(intent: &PairIntent, programmed: &Programmed, seen: Wire) -> Option<Gap> {
+fn wire(intent: &PairIntent, programmed: &Programmed, (seen, repeats): (Wire, Option<&Repeats>)) -> Option<Gap> {
     let told = programmed.outcome.wire;
     let (at, expected, who) = match (told, intent.outcome.wire) {
         (Wire::Unknown, demanded) => ("unproven", demanded, "policy demands"),
         (told, _) => ("wire", told, "the proxies were told"),
     };
-    // Where the mesh does not decide, whatever was seen is the answer and no disagreement.
-    let decided = !matches!(expected, Wire::Unknown | Wire::Depends | Wire::None | Wire::Mixed);
-    if !decided || seen == Wire::Unknown || seen == expected {
+    if !differs(expected, seen) {
         return None;
     }
     let what = format!("{who} {}, the wire shows {}", expected.as_str(), seen.as_str());
     let mut gap = Gap::new(at, what);
     if at == "wire" {
         gap.evidence = evidence(programmed);
-        if let Some(word) = old_connection(programmed, seen) {
+        let stays = repeats.filter(|repeats| repeats.settled && !repeats.changed());
+        if let Some(repeats) = stays {
+            gap.what = format!("{}, {} times in a row", gap.what, repeats.answers.len());
+        }
+        // One that was there before serves one more request: what stays the same does not come over those.
+        if let Some(word) = old_connection(programmed, seen).filter(|_| stays.is_none()) {
             gap.state = Some("old-connection");
             gap.what = format!("{}; {word}", gap.what);
         }
     }
     Some(gap)
+}
+
+/// Whether what was seen is something else than what was to be expected.
+pub(crate) fn differs(expected: Wire, seen: Wire) -> bool {
+    // Where the mesh does not decide, whatever was seen is the answer and no disagreement.
+    let decided = !matches!(expected, Wire::Unknown | Wire::Depends | Wire::None | Wire::Mixed);
+    decided && seen != Wire::Unknown && seen != expected
 }
 
 /// Both ends' evidence.
@@ -174,6 +186,12 @@ fn evidence(programmed: &Programmed) -> Vec<crate::programmed::told::Evidence> {
         Reading::Unseen(_) => None,
     });
     client.into_iter().chain(servers.flatten()).collect()
+}
+
+/// Why the first of several answers was another one than the last.
+pub(crate) fn at_first(programmed: &Programmed, repeats: &Repeats) -> Option<&'static str> {
+    let settled = repeats.settled && repeats.changed();
+    settled.then(|| if old_connection(programmed, Wire::Unknown).is_some() { "old-connection" } else { "changed" })
 }
 
 /// Why an accepted request may have gone over a connection that is older than what the proxies now hold.

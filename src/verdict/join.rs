@@ -9,6 +9,7 @@ use crate::model::evidence::{Reading, Transfer, Unseen};
 use crate::model::pair::{Accepts, ClientRef, Endpoint, Originates, PairIntent, ServerRef};
 use crate::model::wire::Wire;
 use crate::observed::causes::{Cause, Heard};
+use crate::observed::repeats::Repeats;
 use crate::observed::signature::{Conclusion, Peer};
 use crate::programmed::told::{EndpointTold, Programmed};
 use crate::verdict::gaps::{self, Gaps};
@@ -31,8 +32,8 @@ pub struct Seen {
     pub flags: Vec<&'static str>,
     /// What both ends' proxies counted beside it.
     pub heard: Heard,
-    /// How many requests were sent.
-    pub requests: usize,
+    /// What it showed each time, where it was sent more than once.
+    pub repeats: Option<Repeats>,
 }
 
 /// Joins the witnesses of a pair.
@@ -56,7 +57,12 @@ pub fn pair(
     let witnesses = [("intent", demanded), ("programmed", told), ("observed", seen)];
     let agrees = |(name, wire)| (wire == verdict && verdict != Wire::Unknown).then_some(name);
     let confirmed_by = witnesses.into_iter().filter_map(agrees).collect();
-    let Gaps { gaps, pushing } = gaps::of(&intent, programmed, seen);
+    let repeats = match observed {
+        Reading::Seen(seen) => seen.repeats.as_ref(),
+        Reading::Unseen(_) => None,
+    };
+    let Gaps { gaps, pushing } = gaps::of(&intent, programmed, (seen, repeats));
+    let at_first = repeats.and_then(|repeats| gaps::at_first(programmed, repeats));
     let left = match observed {
         Reading::Seen(observed) => causes::narrowed(&observed.causes, client, server, &intent, programmed, seen),
         Reading::Unseen(_) => BTreeSet::new(),
@@ -78,13 +84,20 @@ pub fn pair(
         intent: as_intended,
         tcp,
         programmed: told,
-        observed: observed_view(observed, seen, left),
+        observed: observed_view(observed, seen, (left, at_first)),
         decided_by: intent.decided_by,
         responsible: intent.responsible,
         findings: Vec::new(),
         ruled_out: Vec::new(),
         more: 0,
     }
+}
+
+/// Whether an answer is something else than what follows from what the proxies were told.
+#[must_use]
+pub fn contradicts(conclusion: &Conclusion, programmed: &Programmed) -> bool {
+    let told = programmed.outcome.wire;
+    gaps::differs(told, conclusion.wire(told))
 }
 
 /// `namespace/workload`, with the pod where the workload's pods differ.
@@ -189,7 +202,11 @@ fn shared_reason(intent: &PairIntent) -> Option<&'static str> {
     }
 }
 
-fn observed_view(observed: &Reading<Seen>, wire: Wire, causes: BTreeSet<Cause>) -> ObservedView {
+fn observed_view(
+    observed: &Reading<Seen>,
+    wire: Wire,
+    (causes, at_first): (BTreeSet<Cause>, Option<&'static str>),
+) -> ObservedView {
     let seen = match observed {
         Reading::Seen(seen) => seen,
         Reading::Unseen(why) => return ObservedView::Unseen(unseen_view(why)),
@@ -199,7 +216,10 @@ fn observed_view(observed: &Reading<Seen>, wire: Wire, causes: BTreeSet<Cause>) 
         why: seen.conclusion.why,
         http: seen.transfer.http.clone(),
         exit: seen.transfer.exit,
-        requests: seen.requests,
+        requests: seen.repeats.as_ref().map_or(1, |repeats| repeats.answers.len()),
+        answers: seen.repeats.iter().flat_map(|repeats| repeats.answers.clone()).collect(),
+        at_first,
+        unsettled: seen.repeats.as_ref().is_some_and(|repeats| !repeats.settled),
         causes: causes.into_iter().collect(),
         flags: seen.flags.clone(),
         counters: seen.heard.clone(),

@@ -292,6 +292,16 @@ pub struct SeenView {
     pub exit: u8,
     /// How many requests were sent.
     pub requests: usize,
+    /// Each answer in its order, where the first contradicted the proxies and the request was sent again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<String>,
+    /// What the first ones were that differ from the last: `old-connection` where they may have come over connections that are
+    /// older than what the server's proxy holds, else `changed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_first: Option<&'static str>,
+    /// Whether the answers had not settled when enough had been sent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unsettled: bool,
     /// What the answer is compatible with, as far as the proxies leave it; several where it is ambiguous.
     pub causes: Vec<Cause>,
     /// Envoy's response flags of the proxy that made the answer, where the answer implies them.

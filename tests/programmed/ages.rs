@@ -5,6 +5,7 @@ use kubectl_mtls::model::evidence::{Reading, Transfer, Unseen};
 use kubectl_mtls::model::pair::{ClientRef, PairIntent, ServerRef};
 use kubectl_mtls::model::port::PortClass;
 use kubectl_mtls::observed::causes::{self, Heard};
+use kubectl_mtls::observed::repeats::Repeats;
 use kubectl_mtls::observed::signature::{Conclusion, Ends};
 use kubectl_mtls::programmed::proxy::Wanted;
 use kubectl_mtls::programmed::told::{End, Programmed, Trouble, TroubleKind};
@@ -115,7 +116,7 @@ fn answered() -> Reading<Seen> {
         flags: Vec::new(),
         transfer,
         heard: Heard::default(),
-        requests: 1,
+        repeats: None,
     })
 }
 
@@ -136,4 +137,51 @@ fn an_answer_over_a_connection_older_than_the_listener_is_named_as_such() {
     assert!(pair.gaps[0].what.ends_with("a pooled connection may be older"), "{}", pair.gaps[0].what);
     assert_eq!(states(&with(0, true)), [("wire", Some("old-connection"))]);
     assert_eq!(states(&with(7200 - 3601, false)), [("wire", None)]);
+}
+
+/// An answer after several: how they went, and whether the last of them agreed.
+fn after(answers: &[&str], settled: bool, last: Transfer) -> Reading<Seen> {
+    let Reading::Seen(seen) = answered() else { panic!("an answer") };
+    let ends = Ends { client_proxy: true, server_proxy: Some(true), class: PortClass::Http, echoes: true };
+    let answers = answers.iter().map(|answer| (*answer).to_owned()).collect();
+    let (conclusion, repeats) = (Conclusion::of(&last, ends), Some(Repeats { answers, settled }));
+    Reading::Seen(Seen { transfer: last, conclusion, repeats, ..seen })
+}
+
+/// What a real mesh showed: each connection from before a policy serves one more request, and no third one.
+#[test]
+fn answers_that_stay_are_told_apart_from_those_of_old_connections() {
+    let mut ends = between("e-dr-disable", "e-dr-disable");
+    ends.programmed.read_at = Some(at(7200));
+    let fresh = |ends: &mut Both, changed: i64| {
+        for endpoint in &mut ends.programmed.endpoints {
+            let Reading::Seen(accepts) = &mut endpoint.accepts else { panic!("its dump was recorded") };
+            (accepts.changed, accepts.draining) = (Some(at(changed)), false);
+        }
+    };
+    fresh(&mut ends, 7100);
+    let Reading::Seen(Seen { transfer: taken, .. }) = answered() else { panic!("an answer") };
+    let pair = joined(&ends, &after(&["200", "200", "200"], true, taken));
+    assert_eq!(states(&pair), [("wire", None)]);
+    assert!(pair.gaps[0].what.ends_with("the wire shows mutual-tls, 3 times in a row"), "{}", pair.gaps[0].what);
+    let body = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+    let refused = Transfer {
+        http: "503".to_owned(),
+        exit: 0,
+        headers: vec![("server".to_owned(), "envoy".to_owned())],
+        body: body.to_owned(),
+        message: None,
+    };
+    let at_first = |ends: &Both, settled: bool| {
+        let pair = joined(ends, &after(&["200", "200", "503", "503"], settled, refused.clone()));
+        assert_eq!((states(&pair), pair.verdict.as_str()), (Vec::new(), "refused"));
+        let seen = serde_json::to_value(&pair).unwrap()["observed"].clone();
+        assert_eq!((&seen["requests"], seen["unsettled"] == true), (&4.into(), !settled));
+        seen["atFirst"].as_str().map(str::to_owned)
+    };
+    assert_eq!(at_first(&ends, true).as_deref(), Some("old-connection"));
+    assert_eq!(at_first(&ends, false), None);
+    // Nothing was changed for long: why it differed at first is not told.
+    fresh(&mut ends, 0);
+    assert_eq!(at_first(&ends, true).as_deref(), Some("changed"));
 }

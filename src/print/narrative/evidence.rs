@@ -22,6 +22,9 @@ pub(super) fn write(group: &Group<'_>, traffic: &[TrafficView], out: &mut dyn Wr
     }
     proxies(pair, out)?;
     writeln!(out, "  wire     {}", wire(pair, group.pairs.len()))?;
+    if let Some(again) = again(pair) {
+        writeln!(out, "           {again}")?;
+    }
     if let Some(causes) = causes(pair) {
         writeln!(out, "           {causes}")?;
     }
@@ -100,6 +103,20 @@ fn wire(pair: &Pair, alike: usize) -> String {
     };
     let (symptom, by, why) = (flagged(seen), seen.answered_by, seen.why);
     format!("{agrees}: {symptom}{said}; answered by {by} ({why}); {peer}")
+}
+
+/// What came of sending the request again.
+fn again(pair: &Pair) -> Option<String> {
+    let ObservedView::Seen(seen) = &pair.observed else { return None };
+    let why = match seen.at_first {
+        Some("old-connection") => {
+            ": the first perhaps over a connection that is older than the change of the server's proxy"
+        }
+        Some(_) => ": it has changed since the first",
+        None if seen.unsettled => ": not settled",
+        None => "",
+    };
+    (!seen.answers.is_empty()).then(|| format!("asked {} times: {}{why}", seen.answers.len(), seen.answers.join(", ")))
 }
 
 /// What a failure may come from, as far as both ends leave it.
