@@ -8,6 +8,7 @@
 )]
 
 mod ages;
+mod asked;
 mod bad_input;
 mod bent;
 mod cluster;

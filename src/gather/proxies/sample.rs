@@ -61,6 +61,8 @@ impl<'s> Sample<'s> {
         for members in kin.into_values() {
             sample.take(members);
         }
+        // Every pair of a server needs that server's proxy, and one client's proxy serves its own pairs alone.
+        sample.questions.sort_by_key(|question| !question.serves);
         for question in sample.questions.split_off(looks.most.min(sample.questions.len())) {
             sample.left_out.push((question.pod, Unseen::Budget));
             let others = question.stands_for.iter().filter_map(|name| {
