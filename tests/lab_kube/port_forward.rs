@@ -44,3 +44,24 @@ async fn a_port_that_nothing_listens_on_is_an_error_of_that_port() {
     let error = timeout(SOON, forwarder.take_error(8080).unwrap()).await.unwrap().unwrap();
     assert_eq!(error, "error forwarding port 8080 to pod foo/web: connection refused");
 }
+
+/// kubectl 1.34 asks for SPDY in a WebSocket, and where that is refused for SPDY itself.
+#[tokio::test]
+async fn kubectl_is_told_what_is_served_and_what_to_do() {
+    let (_server, client) = lab_with(Script::default()).await;
+    make_namespace(&client, "foo").await;
+    make_pod(&client).await;
+    let tunnel = [("upgrade", "websocket"), ("sec-websocket-protocol", "SPDY/3.1+portforward.k8s.io")];
+    for headers in [&tunnel[..], &[("upgrade", "SPDY/3.1")]] {
+        let mut request =
+            http::Request::post("/api/v1/namespaces/foo/pods/web/portforward").header("connection", "Upgrade");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let refused = client.request_text(request.body(Vec::new()).unwrap()).await.unwrap_err();
+        let kube::Error::Api(status) = refused else { panic!("{refused}") };
+        assert_eq!((status.code, status.reason.as_str()), (501, "NotImplemented"));
+        assert!(status.message.contains("not SPDY, which kubectl speaks"), "{}", status.message);
+        assert!(status.message.ends_with("pilot-agent request GET /config_dump"), "{}", status.message);
+    }
+}

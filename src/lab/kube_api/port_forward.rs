@@ -1,12 +1,14 @@
 //! `pods/<name>/portforward` over a WebSocket: channels 2i for the data of the i-th port, 2i+1 for its error.
 //!
 //! Each channel begins with the port, two bytes, lowest first.
-//! Kubernetes: `kubelet/pkg/cri/streaming/portforward/websocket.go`. kubectl tunnels SPDY instead and is not served.
+//! Kubernetes: `kubelet/pkg/cri/streaming/portforward/websocket.go`. `kubectl port-forward` tunnels SPDY instead (since 1.31 in a
+//! WebSocket of `SPDY/3.1+portforward.k8s.io`, else by an upgrade to SPDY/3.1), which is not served: it is told what is.
 
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
-use http::{Request, Response};
+use http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -27,6 +29,9 @@ use crate::lab::kube_api::websocket::{LINGER, close, forever, frame, ping, pump,
 use crate::lab::store::Key;
 
 const PROTOCOLS: &[&str] = &["v4.channel.k8s.io"];
+/// What `kubectl port-forward` is told.
+const NO_SPDY: &str = "the lab serves port-forward to WebSocket clients of v4.channel.k8s.io, not SPDY, which kubectl speaks; to ask a \
+                       proxy: kubectl exec POD -c istio-proxy -- pilot-agent request GET /config_dump";
 
 /// Answers a request: checks it, upgrades, and lets the connections run by themselves.
 pub(crate) fn answer<E: Exec>(
@@ -39,6 +44,9 @@ pub(crate) fn answer<E: Exec>(
     let key = Key::new(target.kind, target.namespace.as_deref().unwrap_or_default(), name);
     if server.store.get(&key).is_none() {
         return Err(Refusal::not_found(target.kind, name));
+    }
+    if speaks_spdy(request.headers()) {
+        return Err(Refusal::not_implemented(NO_SPDY));
     }
     let (_, response) = upgrade(request.headers(), PROTOCOLS)?;
     let ports: Result<Vec<u16>, _> = query.all("ports").flat_map(|list| list.split(',')).map(str::parse).collect();
@@ -66,6 +74,12 @@ pub(crate) fn answer<E: Exec>(
         }
     });
     Ok(response)
+}
+
+/// Whether a client wants SPDY, bare or in a WebSocket (`k8s.io/client-go/tools/portforward/tunneling_dialer.go`).
+fn speaks_spdy(headers: &HeaderMap) -> bool {
+    let asks = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.starts_with("SPDY/"));
+    headers.get(UPGRADE).is_some_and(asks) || headers.get(SEC_WEBSOCKET_PROTOCOL).is_some_and(asks)
 }
 
 /// Carries bytes until every connection has ended or the client is gone.
