@@ -20,6 +20,7 @@ mod objects;
 mod patches;
 mod port_forward;
 mod reading;
+mod roles;
 mod slow_proxy;
 mod validation;
 mod world;

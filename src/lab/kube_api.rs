@@ -32,6 +32,7 @@ pub mod patch;
 pub mod port_forward;
 pub mod protobuf;
 pub mod query;
+pub mod rbac;
 pub mod read;
 pub mod review;
 pub mod route;

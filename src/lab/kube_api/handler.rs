@@ -9,12 +9,13 @@ use hyper::body::Incoming;
 use crate::lab::kube_api::body::{self, Body, Reply};
 use crate::lab::kube_api::exec::{self, Exec};
 use crate::lab::kube_api::query::Query;
+use crate::lab::kube_api::rbac::{Attributes, Caller};
 use crate::lab::kube_api::route::{Route, Target};
 use crate::lab::kube_api::status::Refusal;
 use crate::lab::kube_api::view::View;
 use crate::lab::kube_api::write::Writer;
 use crate::lab::kube_api::{Server, delete, discovery, patch, port_forward, read, review, scale, watching};
-use crate::lab::store::kinds::{Access, POD};
+use crate::lab::store::kinds::{Access, NAMESPACE, POD};
 
 /// Answers one request.
 pub(crate) async fn handle<E: Exec>(server: &Arc<Server<E>>, request: Request<Incoming>) -> Response<Body> {
@@ -28,9 +29,10 @@ async fn answer<E: Exec>(server: &Arc<Server<E>>, request: Request<Incoming>) ->
         return Ok(body::text("ok"));
     }
     authenticate(request.headers(), &server.token)?;
+    let caller = Caller::of(request.headers());
     match route {
         Route::Health => Ok(body::text("ok")),
-        Route::Objects(target) => objects(server, target, request).await,
+        Route::Objects(target) => objects(server, &caller, target, request).await,
         Route::Unknown => Err(Refusal::no_such_path()),
         Route::Version
         | Route::CoreVersions
@@ -50,11 +52,14 @@ fn authenticate(headers: &HeaderMap, token: &str) -> Result<(), Refusal> {
 
 async fn objects<E: Exec>(
     server: &Arc<Server<E>>,
+    caller: &Caller,
     target: Target,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let query = Query::parse(request.uri().query());
-    authorize(&target, request.method(), &query)?;
+    for verb in verbs(&target, request.method(), &query) {
+        authorize(server, caller, &target, verb)?;
+    }
     match target.subresource.as_deref() {
         Some("exec") if target.kind == &POD => return exec::answer(server, &target, &query, request),
         Some("portforward") if target.kind == &POD => return port_forward::answer(server, &target, &query, request),
@@ -74,7 +79,9 @@ async fn objects<E: Exec>(
     let agent = head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let writer = Writer::new(&server.store, &target, options, agent);
     let reply = match (target.kind.access, &head.method) {
-        (Access::Review, &Method::POST) => review::answer(&target, body::parse(&head.headers, &bytes)?),
+        (Access::Review, &Method::POST) => {
+            review::answer(&server.store, caller, &target, body::parse(&head.headers, &bytes)?)
+        }
         (Access::Review, _) => Err(Refusal::method_not_allowed()),
         (_, &Method::POST) => writer.create(body::parse(&head.headers, &bytes)?),
         (_, &Method::PUT) => writer.replace(body::parse(&head.headers, &bytes)?),
@@ -113,23 +120,39 @@ async fn scaled<E>(
     scale::change(&server.store, target, &change, dry_run).map(Reply::into_response)
 }
 
-/// What nobody may do. Kubernetes asks this before it looks whether the object exists.
-fn authorize(target: &Target, method: &Method, query: &Query) -> Result<(), Refusal> {
-    match target.kind.access {
-        Access::Full | Access::Review => Ok(()),
-        Access::Forbidden => {
-            let verb = match (method, &target.name) {
-                (&Method::GET, _) if query.flag("watch") => "watch",
-                (&Method::GET, Some(_)) => "get",
-                (&Method::GET, None) => "list",
-                (&Method::POST, _) => "create",
-                (&Method::PUT, _) => "update",
-                (&Method::PATCH, _) => "patch",
-                (_, Some(_)) => "delete",
-                (_, None) => "deletecollection",
-            };
-            Err(Refusal::forbidden(target.kind, verb, target.namespace.as_deref(), target.name.as_deref()))
-        }
+/// Whether the caller may. Kubernetes asks this before it looks whether the object exists.
+fn authorize<E>(server: &Server<E>, caller: &Caller, target: &Target, verb: &str) -> Result<(), Refusal> {
+    let resource = match &target.subresource {
+        Some(part) => format!("{}/{part}", target.kind.plural),
+        None => target.kind.plural.to_owned(),
+    };
+    let asked = Attributes {
+        verb,
+        group: target.kind.group,
+        resource: &resource,
+        // A Role may allow to read the namespace that it is in.
+        namespace: target.namespace.as_deref().or_else(|| target.name.as_deref().filter(|_| target.kind == &NAMESPACE)),
+        name: target.name.as_deref(),
+    };
+    if caller.may(&server.store, &asked) { Ok(()) } else { Err(Refusal::forbidden(target.kind, &asked, &caller.user)) }
+}
+
+/// The verbs that a request needs.
+fn verbs(target: &Target, method: &Method, query: &Query) -> &'static [&'static str] {
+    if matches!(target.subresource.as_deref(), Some("exec" | "portforward" | "attach")) {
+        // What a WebSocket does is more than its GET: since Kubernetes 1.35 both are asked for
+        // (feature gate AuthorizePodWebsocketUpgradeCreatePermission, kubernetes#134577).
+        return &["get", "create"];
+    }
+    match (method, &target.name) {
+        (&Method::GET, _) if query.flag("watch") => &["watch"],
+        (&Method::GET, Some(_)) => &["get"],
+        (&Method::GET, None) => &["list"],
+        (&Method::POST, _) => &["create"],
+        (&Method::PUT, _) => &["update"],
+        (&Method::PATCH, _) => &["patch"],
+        (_, Some(_)) => &["delete"],
+        (_, None) => &["deletecollection"],
     }
 }
 

@@ -1,19 +1,19 @@
-//! What may I do? Everything but Secrets.
+//! What may I do?
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::lab::kube_api::body::Reply;
+use crate::lab::kube_api::rbac::{Attributes, Caller};
 use crate::lab::kube_api::route::Target;
 use crate::lab::kube_api::status::Refusal;
-use crate::lab::store::kinds::{Access, KINDS};
-use crate::lab::store::object;
+use crate::lab::store::{Store, object};
 
 /// Answers a `SelfSubjectAccessReview` or `SelfSubjectRulesReview`.
-pub fn answer(target: &Target, mut review: Value) -> Result<Reply, Refusal> {
+pub fn answer(store: &Store, caller: &Caller, target: &Target, mut review: Value) -> Result<Reply, Refusal> {
     let status = match target.kind.kind {
-        "SelfSubjectAccessReview" => access(&review),
-        _ => rules(&review)?,
+        "SelfSubjectAccessReview" => access(store, caller, &review),
+        _ => rules(store, caller, &review)?,
     };
     object::set(&mut review, &["apiVersion"], target.kind.api_version(&target.version));
     object::set(&mut review, &["kind"], target.kind.kind);
@@ -21,33 +21,29 @@ pub fn answer(target: &Target, mut review: Value) -> Result<Reply, Refusal> {
     Ok(Reply { code: StatusCode::CREATED, object: review, warnings: Vec::new() })
 }
 
-fn access(review: &Value) -> Value {
-    let group = object::text(review, "/spec/resourceAttributes/group");
-    let resource = object::text(review, "/spec/resourceAttributes/resource");
-    let forbidden = KINDS
-        .iter()
-        .any(|kind| kind.access == Access::Forbidden && kind.plural == resource && (group.is_empty() || group == "*"));
-    if forbidden { json!({ "allowed": false }) } else { json!({ "allowed": true, "reason": "the lab allows it" }) }
+fn access(store: &Store, caller: &Caller, review: &Value) -> Value {
+    let of = |name: &str| object::text(review, &format!("/spec/resourceAttributes/{name}")).to_owned();
+    let [verb, group, plural, part, namespace, name] =
+        ["verb", "group", "resource", "subresource", "namespace", "name"].map(of);
+    let resource = if part.is_empty() { plural } else { format!("{plural}/{part}") };
+    let asked = Attributes {
+        verb: &verb,
+        // `kubectl auth can-i list secrets` asks about every group that may have them.
+        group: if group == "*" { "" } else { &group },
+        resource: &resource,
+        namespace: Some(namespace.as_str()).filter(|namespace| !namespace.is_empty()),
+        name: Some(name.as_str()).filter(|name| !name.is_empty()),
+    };
+    let allowed = caller.may(store, &asked);
+    if allowed { json!({ "allowed": true, "reason": "the lab allows it" }) } else { json!({ "allowed": false }) }
 }
 
-fn rules(review: &Value) -> Result<Value, Refusal> {
-    if object::text(review, "/spec/namespace").is_empty() {
+fn rules(store: &Store, caller: &Caller, review: &Value) -> Result<Value, Refusal> {
+    let namespace = object::text(review, "/spec/namespace");
+    if namespace.is_empty() {
         return Err(Refusal::bad_request("no namespace on request"));
     }
-    let mut rules: Vec<Value> = Vec::new();
-    for kind in KINDS {
-        match kind.access {
-            Access::Full => {
-                rules.push(json!({ "verbs": ["*"], "apiGroups": [kind.group], "resources": [kind.plural] }));
-            }
-            Access::Review => {
-                rules.push(json!({ "verbs": ["create"], "apiGroups": [kind.group], "resources": [kind.plural] }));
-            }
-            Access::Forbidden => {}
-        }
-    }
-    let parts = ["pods/exec", "pods/portforward", "pods/log", "pods/status"];
-    rules.push(json!({ "verbs": ["*"], "apiGroups": [""], "resources": parts }));
+    let rules = caller.rules(store, Some(namespace));
     let other = json!([{ "verbs": ["get"], "nonResourceURLs": ["*"] }]);
     Ok(json!({ "resourceRules": rules, "nonResourceRules": other, "incomplete": false }))
 }

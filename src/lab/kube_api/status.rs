@@ -5,10 +5,8 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::lab::kube_api::rbac::Attributes;
 use crate::lab::store::kinds::Kind;
-
-/// Who the lab takes the bearer of its token for.
-pub const USER: &str = "kubectl-mtls-lab";
 
 /// A request that was refused, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,20 +73,24 @@ impl Refusal {
         Self { details: details(kind, name), ..Self::new(StatusCode::CONFLICT, "Conflict", message) }
     }
 
-    /// What nobody may do here.
+    /// What this user may not do.
+    ///
+    /// Kubernetes: `apiserver/pkg/endpoints/handlers/responsewriters/errors.go:Forbidden,forbiddenMessage`.
     #[must_use]
-    pub fn forbidden(kind: &Kind, verb: &str, namespace: Option<&str>, name: Option<&str>) -> Self {
-        let what =
-            name.map_or_else(|| kind.qualified_plural(), |name| format!("{} \"{name}\"", kind.qualified_plural()));
-        let scope = match namespace {
-            Some(namespace) if kind.namespaced => format!("in the namespace \"{namespace}\""),
+    pub fn forbidden(kind: &Kind, asked: &Attributes<'_>, user: &str) -> Self {
+        let of_object = asked.name.map(|name| format!(" \"{name}\"")).unwrap_or_default();
+        let scope = match asked.namespace {
+            Some(namespace) => format!("in the namespace \"{namespace}\""),
             _ => "at the cluster scope".to_owned(),
         };
         let message = format!(
-            "{what} is forbidden: User \"{USER}\" cannot {verb} resource \"{}\" in API group \"{}\" {scope}",
-            kind.plural, kind.group
+            "{}{of_object} is forbidden: User \"{user}\" cannot {} resource \"{}\" in API group \"{}\" {scope}",
+            kind.qualified_plural(),
+            asked.verb,
+            asked.resource,
+            kind.group
         );
-        let details = details(kind, name.unwrap_or_default());
+        let details = details(kind, asked.name.unwrap_or_default());
         Self { details, ..Self::new(StatusCode::FORBIDDEN, "Forbidden", message) }
     }
 

@@ -51,6 +51,15 @@ pub static NODE: Kind = cluster("Node", "nodes", "node", &["no"]);
 pub static POD: Kind = core("Pod", "pods", "pod", &["po"], &["all"]);
 /// `ReplicaSet`.
 pub static REPLICA_SET: Kind = apps("ReplicaSet", "replicasets", "replicaset", &["rs"]);
+/// `ClusterRole`.
+pub static CLUSTER_ROLE: Kind = Kind { namespaced: false, ..rbac("ClusterRole", "clusterroles", "clusterrole") };
+/// `ClusterRoleBinding`.
+pub static CLUSTER_ROLE_BINDING: Kind =
+    Kind { namespaced: false, ..rbac("ClusterRoleBinding", "clusterrolebindings", "clusterrolebinding") };
+/// `Role`.
+pub static ROLE: Kind = rbac("Role", "roles", "role");
+/// `RoleBinding`.
+pub static ROLE_BINDING: Kind = rbac("RoleBinding", "rolebindings", "rolebinding");
 /// `Service`.
 pub static SERVICE: Kind = core("Service", "services", "service", &["svc"], &["all"]);
 /// `ServiceAccount`.
@@ -76,6 +85,10 @@ pub static KINDS: &[&Kind] = &[
     &JOB,
     &ENDPOINT_SLICE,
     &Kind { group: "networking.k8s.io", ..core("NetworkPolicy", "networkpolicies", "networkpolicy", &["netpol"], &[]) },
+    &CLUSTER_ROLE,
+    &CLUSTER_ROLE_BINDING,
+    &ROLE,
+    &ROLE_BINDING,
     &review("SelfSubjectAccessReview", "selfsubjectaccessreviews", "selfsubjectaccessreview"),
     &review("SelfSubjectRulesReview", "selfsubjectrulesreviews", "selfsubjectrulesreview"),
     &security("AuthorizationPolicy", "authorizationpolicies", "authorizationpolicy", &["ap"]),
@@ -125,6 +138,10 @@ const fn apps(
     short: &'static [&'static str],
 ) -> Kind {
     Kind { group: "apps", ..core(kind, plural, singular, short, &["all"]) }
+}
+
+const fn rbac(kind: &'static str, plural: &'static str, singular: &'static str) -> Kind {
+    Kind { group: "rbac.authorization.k8s.io", ..core(kind, plural, singular, &[], &[]) }
 }
 
 const fn review(kind: &'static str, plural: &'static str, singular: &'static str) -> Kind {
