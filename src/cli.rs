@@ -17,6 +17,7 @@ pub mod lab;
 pub mod mesh_config;
 pub mod notice;
 pub mod proxies;
+pub mod rbac;
 pub mod source;
 pub mod standalone;
 
@@ -76,6 +77,8 @@ enum Command {
     Explain(Box<explain::ExplainArgs>),
     /// The reference mesh, held open: prints a kubeconfig for whatever speaks to a Kubernetes API
     Lab(Box<lab::LabArgs>),
+    /// The least role with which a command answers in full, to be applied
+    Rbac(rbac::RbacArgs),
     /// Print the completion script of a shell
     Completion(completion::CompletionArgs),
 }
@@ -134,6 +137,7 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         Command::Check(args) => check::run(&args, &mut streams),
         Command::Explain(args) => explain::run(&args, &mut streams),
         Command::Lab(args) => lab::run(&args, &mut streams),
+        Command::Rbac(args) => rbac::run(&args, &mut streams),
         Command::Completion(args) => completion::script(&args, &mut streams),
     }
 }

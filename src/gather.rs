@@ -7,6 +7,7 @@ mod concluded;
 mod counters;
 pub mod dumps;
 pub mod mesh;
+pub mod preflight;
 pub mod probe;
 pub mod progress;
 pub mod proxies;

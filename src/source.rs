@@ -3,11 +3,14 @@
 //! Returns what was read, raw; the pure parts parse it.
 
 pub mod apply;
+mod ask;
 pub mod cluster;
 pub mod envoy_admin;
 pub mod exec;
 pub mod failure;
 pub mod list;
 pub mod manifests;
+pub mod needs;
 pub mod port_forward;
+pub mod rights;
 pub mod text;

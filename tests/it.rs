@@ -22,6 +22,7 @@ mod print;
 mod programmed;
 mod random_meshes;
 mod readme;
+mod rights;
 mod scenario;
 mod scenarios;
 mod signature;

@@ -86,8 +86,9 @@ pub fn run(args: &CheckArgs, streams: &mut Streams<'_>) -> Exit {
     if let Err(exit) = notice::printed(streams, printed) {
         return exit;
     }
+    let undecided = checked.unread && checked.report.summary.pairs == 0;
     [
-        if refused || !checked.unmatched.is_empty() { Exit::CouldNotWork } else { Exit::Clean },
+        if refused || !checked.unmatched.is_empty() || undecided { Exit::CouldNotWork } else { Exit::Clean },
         if found(&checked.report, args.fail_on) { Exit::Findings } else { Exit::Clean },
         if checked.failed_looks { Exit::Inconclusive } else { Exit::Clean },
     ]

@@ -44,6 +44,9 @@ pub fn beside(streams: &mut Streams<'_>, checked: &Checked) {
         }
     }
     if checked.report.summary.pairs == 0 && checked.unmatched.is_empty() {
+        if checked.unread {
+            return line(streams.err, "error: nothing can be decided: what is there could not be read");
+        }
         let text = match &checked.namespace {
             Some(namespace) => {
                 format!("No resources found in {namespace} namespace: no client and service port. -A looks everywhere.")

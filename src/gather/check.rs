@@ -10,12 +10,13 @@ use crate::gather::concluded::{Beside, concluded};
 use crate::gather::counters::Counters;
 use crate::gather::dumps::{self, Dump};
 use crate::gather::mesh::{self, Look};
+use crate::gather::probe::Answers;
 use crate::gather::progress::Progress;
 use crate::gather::proxies::sample::Sample;
 use crate::gather::scope::{MOST_LISTED, Probes, Scope, TooMany, Unmatched};
 use crate::gather::traffic::{self, Traffic};
 use crate::gather::witnesses::Witnesses;
-use crate::gather::{probe, proxies, repeat};
+use crate::gather::{preflight, probe, proxies, repeat};
 use crate::intent::Mesh;
 use crate::model::evidence::{FailedLook, Reading};
 use crate::model::json_patch::Step;
@@ -68,6 +69,8 @@ pub struct Checked {
     pub unmatched: Vec<Unmatched>,
     /// Whether the server knows Istio's kinds.
     pub istio: bool,
+    /// Whether part of what was asked about could not be read.
+    pub unread: bool,
     /// Requests that were asked for and gave nothing.
     pub failed_looks: bool,
     /// What was read, where it was to be kept.
@@ -91,14 +94,15 @@ pub enum NoCheck {
 /// [`NoCheck`] when the cluster cannot be asked anything at all, or each pair is wanted of more than can be listed.
 pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: &Progress) -> Result<Checked, NoCheck> {
     progress.say("reading the mesh");
-    let Look { mut objects, unseen, istio } = mesh::look(cluster, &known.istio_namespace).await?;
+    let places = scope.places(&cluster.namespace, &known.istio_namespace);
+    let Look { mut objects, unseen, istio, lacking } = mesh::look(cluster, &places).await?;
     for loaded in &mut objects {
         loaded.origin = known.origins.get(&place(&loaded.object)).cloned();
     }
     let (mut snapshot, problems) = decode::snapshot(&objects, &known.assume);
     drop(objects);
     snapshot.unseen = unseen;
-    let mut failed: Vec<FailedLook> = snapshot.unseen.iter().map(|scope| scope.look.clone()).collect();
+    let mut failed: Vec<FailedLook> = Look::failed(&snapshot.unseen);
 
     progress.say("asking the rules");
     let mesh = Mesh::new(&snapshot);
@@ -109,19 +113,26 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     let intents = (chosen.count() <= MOST_LISTED).then(|| chosen.intents(&mesh));
 
     progress.say("sending requests from the test clients");
-    let plans = chosen.plans(asked.keys().copied());
-    let sample = match &intents {
+    let mut plans = chosen.plans(asked.keys().copied());
+    let mut sample = match &intents {
         Some(intents) => Sample::of(chosen.ends(intents), &snapshot, scope.proxies),
         None => Sample::of(chosen.ends_of(&asked), &snapshot, scope.proxies),
     };
+    let preflight = preflight::run(cluster, &plans, &sample).await;
+    let mut barred = Answers::default();
+    preflight.bar_requests(&mut plans, &mut barred);
+    let barred_proxies = preflight.bar_proxies(&mut sample);
     let counters = Counters::of(cluster, &sample, &chosen, &asked);
     let before = counters.before().await;
-    let (mut answers, looked) = tokio::join!(
+    let (mut answers, mut looked) = tokio::join!(
         probe::run(cluster, &plans, Patience::default()),
         proxies::run(cluster, &sample, &snapshot, scope.proxies, progress),
     );
     let after = counters.after(&before, &answers.by_call).await;
     let mut counted = counters.heard((&before, &after), &answers.by_call);
+    answers.by_call.extend(barred.by_call);
+    answers.failed.extend(barred.failed);
+    looked.failed.extend(barred_proxies);
     let mut proxies = proxies::read(&looked, &chosen.wanted());
     dumps::take(&mut proxies, &snapshot, &known.dumps, &chosen.wanted(), &mut failed);
     let repeated = repeat::settle(cluster, &chosen, &asked, &proxies, &mut answers).await;
@@ -132,7 +143,8 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
         None => Traffic::default(),
     };
     // Proxies are asked wherever the rights allow it; only who asked by a flag is owed the answer.
-    let failed_looks = !answers.failed.is_empty()
+    let failed_looks = lacking
+        || !answers.failed.is_empty()
         || scope.proxies.requested && !looked.failed.is_empty()
         || !traffic.failed.is_empty();
     let probes = if known.keep { chosen.probed(&answers.by_call, (&counted, &repeated)) } else { Vec::new() };
@@ -159,7 +171,8 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     report.traffic = traffic.watched.iter().map(Watched::view).collect();
     explain::add(&mut report, &mesh, scope.fixes);
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);
-    Ok(Checked { report, problems, looked_at, namespace, unmatched: chosen.unmatched, istio, failed_looks, record })
+    let (unmatched, unread) = (chosen.unmatched, lacking);
+    Ok(Checked { report, problems, looked_at, namespace, unmatched, istio, unread, failed_looks, record })
 }
 
 /// Answers from manifests alone: every pair by policy, nothing is sent.
@@ -193,6 +206,7 @@ pub fn offline(
         namespace,
         unmatched: chosen.unmatched,
         istio: true,
+        unread: false,
         failed_looks,
         record: None,
     })

@@ -1,13 +1,21 @@
-//! Everything the rules need of a cluster: one list of each kind, all at once.
+//! Everything the rules need of a cluster: one list of each kind, all at once; where the rights end earlier, namespace by
+//! namespace.
+
+use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::decode::{self, Loaded};
+use crate::gather::mesh::narrowed::Narrowed;
+use crate::model::evidence::FailedLook;
 use crate::model::snapshot::UnseenScope;
 use crate::source::cluster::Cluster;
 use crate::source::failure::{Failure, Reason};
 use crate::source::list::Resource;
+use crate::source::needs::{LISTED, Listed, MESH_CONFIG, NAMESPACES, Place};
+
+mod narrowed;
 
 /// What was read, and what could not be.
 #[derive(Debug, Default)]
@@ -18,36 +26,67 @@ pub struct Look {
     pub unseen: Vec<UnseenScope>,
     /// Whether the server knows Istio's kinds at all.
     pub istio: bool,
+    /// Whether something is missing of what was asked about, rather than of the rest of the cluster.
+    pub lacking: bool,
 }
 
-/// Kubernetes' own kinds that the rules read.
-const CORE: [(&str, &str, &str, &str); 4] = [
-    ("", "v1", "namespaces", "Namespace"),
-    ("", "v1", "pods", "Pod"),
-    ("", "v1", "services", "Service"),
-    ("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
-];
+/// Where to look.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// Namespace of the control plane, and of what others inherit from.
+    pub istio: String,
+    /// The namespaces that were asked about.
+    pub named: BTreeSet<String>,
+    /// All of them were asked about.
+    pub everywhere: bool,
+}
 
-/// Istio's kinds, in the version that the server prefers.
-const ISTIO: [(&str, &str, &str); 6] = [
-    ("security.istio.io", "peerauthentications", "PeerAuthentication"),
-    ("networking.istio.io", "destinationrules", "DestinationRule"),
-    ("networking.istio.io", "sidecars", "Sidecar"),
-    ("networking.istio.io", "serviceentries", "ServiceEntry"),
-    ("networking.istio.io", "workloadentries", "WorkloadEntry"),
-    ("networking.istio.io", "virtualservices", "VirtualService"),
-];
+/// Objects of one kind, or why there are none.
+struct Answered {
+    listed: Listed,
+    resource: Resource,
+    objects: Result<Vec<Value>, Failure>,
+}
 
-/// Reads the mesh: each kind once, over all namespaces, or over the given one where the rights end there.
+/// Reads the mesh: each kind once over all namespaces, or, where the rights end earlier, over those that were asked about and
+/// whatever others the rights allow.
 ///
 /// # Errors
 /// A [`Failure`] when the server cannot be asked anything; a kind that cannot be listed is part of the answer.
-pub async fn look(cluster: &Cluster, istio_namespace: &str) -> Result<Look, Failure> {
+pub async fn look(cluster: &Cluster, places: &Places) -> Result<Look, Failure> {
+    let mut look = Look::default();
+    let kinds = kinds(cluster, &mut look).await?;
+    let lists = join_all(kinds.into_iter().map(|(listed, resource)| async move {
+        let objects = cluster.list(&resource, None).await;
+        Answered { listed, resource, objects }
+    }));
+    let (lists, config) = tokio::join!(lists, mesh_config(cluster, &places.istio));
+    let mut forbidden = Vec::new();
+    for Answered { listed, resource, objects } in lists {
+        match objects {
+            Ok(objects) => look.take(objects),
+            Err(Failure { reason: Reason::Forbidden(why), .. }) => forbidden.push((listed, resource, why)),
+            Err(failure) => look.blind(resource.full_name(), None, failure)?,
+        }
+    }
+    match config {
+        Ok(object) => look.take(object),
+        Err(failure) => {
+            let name = format!("{} `{}`", MESH_CONFIG.resource, MESH_CONFIG.name.unwrap_or_default());
+            look.blind(name, Some(places.istio.clone()), failure)?;
+        }
+    }
+    if !forbidden.is_empty() {
+        Narrowed::new(cluster, places, forbidden).read(&mut look).await?;
+    }
+    Ok(look)
+}
+
+/// The kinds that the server serves, in the version that it prefers.
+async fn kinds(cluster: &Cluster, look: &mut Look) -> Result<Vec<(Listed, Resource)>, Failure> {
     let (security, networking) =
         tokio::join!(cluster.group_version("security.istio.io"), cluster.group_version("networking.istio.io"));
-    let mut look = Look::default();
-    let mut resources: Vec<Resource> =
-        CORE.iter().map(|(g, v, plural, kind)| Resource::new(g, v, plural, kind)).collect();
+    let mut versions = vec![("", Some("v1".to_owned())), ("discovery.k8s.io", Some("v1".to_owned()))];
     for (group, found) in [("security.istio.io", security), ("networking.istio.io", networking)] {
         let version = match found {
             Ok(version) => version,
@@ -56,62 +95,70 @@ pub async fn look(cluster: &Cluster, istio_namespace: &str) -> Result<Look, Fail
             Err(_) => Some("v1".to_owned()),
         };
         look.istio |= version.is_some();
-        let served = version.into_iter().flat_map(|version| {
-            let of_group = ISTIO.iter().filter(move |(of, _, _)| *of == group);
-            of_group.map(move |(group, plural, kind)| Resource::new(group, &version, plural, kind))
-        });
-        resources.extend(served);
+        versions.push((group, version));
     }
-    let lists = join_all(resources.iter().map(|resource| everywhere_or_here(cluster, resource)));
-    let (lists, config) = tokio::join!(lists, mesh_config(cluster, istio_namespace));
-    for list in lists.into_iter().chain([config]) {
-        let Listed { objects, unseen } = list?;
-        look.objects.extend(objects.into_iter().map(|mut object| {
+    let served = |listed: &Listed| {
+        let version = versions.iter().find(|(group, _)| *group == listed.group)?.1.as_deref()?;
+        Some((*listed, Resource::new(listed.group, version, listed.plural, listed.kind)))
+    };
+    Ok([NAMESPACES].iter().chain(&LISTED).filter_map(served).collect())
+}
+
+/// The ConfigMap `istio`; a mesh without one has the defaults.
+async fn mesh_config(cluster: &Cluster, istio_namespace: &str) -> Result<Vec<Value>, Failure> {
+    let resource = Resource::new("", "v1", MESH_CONFIG.resource, "ConfigMap");
+    match cluster.object(&resource, istio_namespace, MESH_CONFIG.name.unwrap_or_default()).await {
+        Ok(object) => Ok(vec![object]),
+        Err(Failure { reason: Reason::NotFound(_), .. }) => Ok(Vec::new()),
+        Err(failure) => Err(failure),
+    }
+}
+
+// === impl Look ===
+
+impl Look {
+    fn take(&mut self, objects: Vec<Value>) {
+        self.objects.extend(objects.into_iter().map(|mut object| {
             // Pods come by the ten thousand; what no rule reads need not wait in memory for the last of them.
             decode::lean(&mut object);
             Loaded { object, origin: None }
         }));
-        look.unseen.extend(unseen);
     }
-    Ok(look)
-}
 
-#[derive(Default)]
-struct Listed {
-    objects: Vec<Value>,
-    unseen: Option<UnseenScope>,
-}
-
-/// All namespaces, else the one the user works in; what stays closed is said.
-async fn everywhere_or_here(cluster: &Cluster, resource: &Resource) -> Result<Listed, Failure> {
-    let everywhere = cluster.list(resource, None).await;
-    let failure = match everywhere {
-        Ok(objects) => return Ok(Listed { objects, unseen: None }),
-        Err(failure) if failure.is_fatal() => return Err(failure),
-        Err(failure) => failure,
-    };
-    let unseen = |look| Some(UnseenScope { resource: resource.full_name(), namespace: None, look });
-    let forbidden = matches!(failure.reason, Reason::Forbidden(_));
-    if !forbidden || resource.plural == "namespaces" {
-        return Ok(Listed { objects: Vec::new(), unseen: unseen(failure.look()) });
+    /// Something of what was asked about could not be read.
+    fn blind(&mut self, resource: String, namespace: Option<String>, failure: Failure) -> Result<(), Failure> {
+        if failure.is_fatal() {
+            return Err(failure);
+        }
+        self.lacking = true;
+        self.unseen.push(UnseenScope { resource, namespace, but: BTreeSet::new(), look: failure.look() });
+        Ok(())
     }
-    let objects = cluster.list(resource, Some(&cluster.namespace)).await.unwrap_or_default();
-    Ok(Listed { objects, unseen: unseen(failure.look()) })
+
+    /// The looks that failed, each told once however many kinds it was about.
+    #[must_use]
+    pub fn failed(unseen: &[UnseenScope]) -> Vec<FailedLook> {
+        let mut failed: Vec<FailedLook> = Vec::new();
+        for scope in unseen {
+            if !failed.contains(&scope.look) {
+                failed.push(scope.look.clone());
+            }
+        }
+        failed
+    }
 }
 
-/// The ConfigMap `istio`; a mesh without one has the defaults.
-async fn mesh_config(cluster: &Cluster, istio_namespace: &str) -> Result<Listed, Failure> {
-    let resource = Resource::new("", "v1", "configmaps", "ConfigMap");
-    match cluster.object(&resource, istio_namespace, "istio").await {
-        Ok(object) => Ok(Listed { objects: vec![object], unseen: None }),
-        Err(Failure { reason: Reason::NotFound(_), .. }) => Ok(Listed::default()),
-        Err(failure) if failure.is_fatal() => Err(failure),
-        Err(failure) => {
-            let namespace = Some(istio_namespace.to_owned());
-            Ok(Listed {
-                objects: Vec::new(),
-                unseen: Some(UnseenScope { resource: resource.full_name(), namespace, look: failure.look() }),
-            })
+// === impl Places ===
+
+impl Places {
+    /// Whether a kind of a namespace was asked about by the namespace's name, or is inherited from there.
+    fn names(&self, place: Place, namespace: &str) -> bool {
+        let looked = self.named.contains(namespace);
+        let inherited = !self.everywhere && namespace == self.istio;
+        match place {
+            Place::Looked => looked,
+            Place::LookedAndControlPlane => looked || inherited,
+            Place::ControlPlane => inherited,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::programmed::Proxies;
 use crate::programmed::proxy::Wanted;
 use crate::source::cluster::Cluster;
 use crate::source::envoy_admin::{At, Body, EnvoyAdmin, Patience, Unanswered};
+use crate::source::failure::ROLE;
 
 pub(super) use questions::encoded;
 
@@ -144,9 +145,7 @@ fn failed(mut refusals: Vec<(String, Unanswered)>) -> Vec<FailedLook> {
             more => format!("ask {more} proxies, the first that of {pod}"),
         },
         why: why.to_string(),
-        next: Some(
-            "ask for the right to create pods/portforward or pods/exec, or leave them out: --no-proxy".to_owned(),
-        ),
+        next: Some(format!("{ROLE}, pods/portforward or pods/exec; or leave them out: --no-proxy")),
     });
     let other = other.into_iter().map(|(pod, why)| FailedLook {
         tried: format!("ask the proxy of {pod}"),

@@ -60,6 +60,7 @@ pub fn bundle(record: &Record, scope: &Scope, name: &str) -> Result<Checked, Too
         namespace: scope.place(&head.namespace).map(str::to_owned),
         unmatched: chosen.unmatched,
         istio: head.istio,
+        unread: !snapshot.unseen.is_empty() && head.failed_looks,
         failed_looks: head.failed_looks,
         record: None,
     })

@@ -1,6 +1,7 @@
 //! What is looked at: which servers, which clients, between whom requests are sent.
 
 use crate::audit::fixes::Wanted;
+use crate::gather::mesh::Places;
 use crate::model::name::{ClientName, LabelSelector, ServiceName};
 
 /// What is looked at.
@@ -32,6 +33,21 @@ impl Scope {
     /// The namespace that servers without a name are looked for in; `None` = all.
     pub(super) fn place<'n>(&'n self, own: &'n str) -> Option<&'n str> {
         self.namespace.as_deref().or(self.own_namespace_only.then_some(own))
+    }
+
+    /// The namespaces that are looked at, as far as the question tells: those of servers and clients that it names.
+    pub(super) fn places(&self, own: &str, istio: &str) -> Places {
+        let services = self.services.iter().map(|service| service.parts().1.unwrap_or(own));
+        let clients = self.from.iter().filter_map(|client| match client {
+            ClientName::Named { namespace, .. } => namespace.as_deref(),
+            ClientName::Labelled(_) => None,
+        });
+        let place = self.place(own);
+        Places {
+            istio: istio.to_owned(),
+            named: services.chain(clients).chain(place).map(str::to_owned).collect(),
+            everywhere: self.services.is_empty() && place.is_none(),
+        }
     }
 }
 

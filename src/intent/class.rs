@@ -141,7 +141,8 @@ impl<'s> Classes<'s> {
             }
         }
         let unseen = &mesh.snapshot.unseen;
-        namespaces.extend(unseen.iter().filter_map(|scope| scope.namespace.as_deref()));
+        let told_apart = unseen.iter().flat_map(|scope| scope.namespace.iter().chain(&scope.but));
+        namespaces.extend(told_apart.map(String::as_str));
         if namespaces.is_empty() && unseen.is_empty() {
             return Apart::Nobody;
         }

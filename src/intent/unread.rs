@@ -89,7 +89,7 @@ impl<'s> Unread<'_, 's> {
     fn missing(self, plural: &str, namespace: &str) -> Option<&'s UnseenScope> {
         self.mesh.snapshot.unseen.iter().find(|scope| {
             let kind = scope.resource.split('.').next() == Some(plural);
-            kind && scope.namespace.as_deref().is_none_or(|of| of == namespace)
+            kind && scope.covers(namespace)
         })
     }
 }

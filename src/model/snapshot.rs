@@ -53,6 +53,9 @@ pub struct UnseenScope {
     pub resource: String,
     /// The namespace, or `None` for all of them.
     pub namespace: Option<String>,
+    /// Namespaces in which it was listed all the same, where it could not be in all at once.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub but: BTreeSet<String>,
     /// The look that failed.
     pub look: FailedLook,
 }
@@ -82,6 +85,16 @@ pub enum OversightKind {
     },
     /// `tls` without `mode`: `DISABLE`, the zero of the enum.
     TlsWithoutMode,
+}
+
+// === impl UnseenScope ===
+
+impl UnseenScope {
+    /// Whether objects of a namespace are among what could not be listed.
+    #[must_use]
+    pub fn covers(&self, namespace: &str) -> bool {
+        self.namespace.as_deref().is_none_or(|of| of == namespace) && !self.but.contains(namespace)
+    }
 }
 
 // === impl Snapshot ===

@@ -261,6 +261,7 @@ fn not_served(failure: &Failure) -> Option<String> {
         | Reason::Answer { .. }
         | Reason::TimedOut(_)
         | Reason::Unreachable(_)
+        | Reason::BrokenOff(_)
         | Reason::Unreadable(_) => None,
     }
 }
@@ -274,6 +275,7 @@ fn of_failure(failure: &Failure) -> Unanswered {
         | Reason::Gone(_)
         | Reason::Answer { .. }
         | Reason::Unreachable(_)
+        | Reason::BrokenOff(_)
         | Reason::Unreadable(_) => Unanswered::Failed(failure.reason.to_string()),
     }
 }

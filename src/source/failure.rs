@@ -41,10 +41,18 @@ pub enum Reason {
     /// The server could not be reached at all.
     #[error("{0}")]
     Unreachable(String),
+    /// The connection ended before the answer did.
+    #[error("the connection broke off in the middle of the answer: {0}")]
+    BrokenOff(String),
     /// The answer could not be understood.
     #[error("the answer could not be read: {0}")]
     Unreadable(String),
 }
+
+/// Where a right is missing.
+pub const ROLE: &str = "`kubectl mtls rbac` prints the role that has it";
+/// A page of a proxy on the way is no message.
+const LONGEST: usize = 500;
 
 // === impl Failure ===
 
@@ -71,29 +79,41 @@ impl Failure {
 // === impl Reason ===
 
 impl Reason {
-    fn of(error: &kube::Error) -> Self {
+    /// From kube's error, keeping the server's own message.
+    pub(crate) fn of(error: &kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) => {
-                let message = status.message.clone();
-                match status.code {
-                    401 => Self::Unauthorized(message),
-                    403 => Self::Forbidden(message),
-                    404 => Self::NotFound(message),
-                    410 => Self::Gone(message),
-                    code => Self::Answer { code, message },
-                }
-            }
+            kube::Error::Api(status) => Self::with_code(status.code, status.message.clone()),
             kube::Error::SerdeError(error) => Self::Unreadable(error.to_string()),
             other => Self::Unreachable(innermost(other)),
+        }
+    }
+
+    /// From an answer: the message of its `Status`, or what a proxy on the way wrote instead.
+    pub(crate) fn answered(code: u16, body: &[u8]) -> Self {
+        let message = match serde_json::from_slice::<kube::core::Status>(body) {
+            Ok(status) if !status.message.is_empty() => status.message,
+            Ok(_) | Err(_) => String::from_utf8_lossy(body).trim().chars().take(LONGEST).collect(),
+        };
+        Self::with_code(code, message)
+    }
+
+    fn with_code(code: u16, message: String) -> Self {
+        match code {
+            401 => Self::Unauthorized(message),
+            403 => Self::Forbidden(message),
+            404 => Self::NotFound(message),
+            410 => Self::Gone(message),
+            code => Self::Answer { code, message },
         }
     }
 
     /// What would make it work.
     fn next(&self, tried: &str) -> Option<String> {
         match self {
-            Self::Forbidden(_) => Some(format!("ask for the right to {tried}")),
+            Self::Forbidden(_) => Some(format!("ask for the right to {tried}; {ROLE}")),
             Self::Unauthorized(_) => Some("log in again, or name another --context".to_owned()),
             Self::Unreachable(_) => Some("check the server of the context and the network".to_owned()),
+            Self::BrokenOff(_) => Some("try again".to_owned()),
             Self::TimedOut(_) => Some("try again, or raise --request-timeout".to_owned()),
             Self::NotFound(_) | Self::Gone(_) | Self::Answer { .. } | Self::Unreadable(_) => None,
         }

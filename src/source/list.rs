@@ -1,6 +1,6 @@
 //! Lists of objects, one request a kind, in pages.
 
-use http::Request;
+use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -134,6 +134,16 @@ impl Cluster {
         Ok(typed(object, resource))
     }
 
+    /// One object of a kind that is in no namespace.
+    ///
+    /// # Errors
+    /// As [`Cluster::object`].
+    pub async fn one(&self, resource: &Resource, name: &str) -> Result<Value, Failure> {
+        let tried = format!("get {} {name}", resource.full_name());
+        let object = self.get(&format!("{}/{name}", resource.path(None)), &tried).await?;
+        Ok(typed(object, resource))
+    }
+
     /// The version that the server prefers for an API group; `None` where it does not serve the group.
     ///
     /// # Errors
@@ -147,13 +157,9 @@ impl Cluster {
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str, tried: &str) -> Result<T, Failure> {
-        let request = Request::get(path)
-            .body(Vec::new())
-            .map_err(|error| Failure { tried: tried.to_owned(), reason: Reason::Unreadable(error.to_string()) })?;
-        match tokio::time::timeout(self.timeout, self.client.request::<T>(request)).await {
-            Ok(answer) => answer.map_err(|error| Failure::of(tried, &error)),
-            Err(_) => Err(Failure { tried: tried.to_owned(), reason: Reason::TimedOut(self.timeout) }),
-        }
+        let bytes = self.ask(Method::GET, path, Vec::new(), tried).await?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failure { tried: tried.to_owned(), reason: Reason::Unreadable(error.to_string()) })
     }
 }
 

@@ -124,6 +124,7 @@ fn what_could_not_be_listed_makes_the_answer_unknown() {
     mesh.unseen.push(UnseenScope {
         resource: "peerauthentications.security.istio.io".to_owned(),
         namespace: Some("istio-system".to_owned()),
+        but: std::collections::BTreeSet::new(),
         look: look("forbidden"),
     });
     let pair = ask(&mesh, "legacy/sleep", "httpbin.foo:8000");

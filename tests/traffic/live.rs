@@ -118,7 +118,12 @@ const SERVER: usize = 100_000;
 pub(crate) async fn cost(envoy: Option<PathBuf>) -> Vec<String> {
     let mut told = Vec::new();
     let mesh = Mesh::start(envoy).await;
-    let look = gather::mesh::look(&mesh.cluster, "istio-system").await.unwrap();
+    let look = gather::mesh::look(
+        &mesh.cluster,
+        &gather::mesh::Places { istio: "istio-system".to_owned(), everywhere: true, ..gather::mesh::Places::default() },
+    )
+    .await
+    .unwrap();
     let (snapshot, _) = decode::snapshot(&look.objects, &Assume::default());
     let rules = intent::Mesh::new(&snapshot);
     let server =

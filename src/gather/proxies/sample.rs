@@ -14,6 +14,7 @@ pub struct Sample<'s> {
     /// One for each proxy that is asked.
     pub questions: Vec<Question<'s>>,
     left_out: Vec<(&'s Pod, Unseen)>,
+    barred: Vec<(String, String, Unseen)>,
 }
 
 /// What one proxy is asked for.
@@ -90,11 +91,21 @@ impl<'s> Sample<'s> {
         self.questions.push(Question { pod, stands_for, calls: need.calls, serves: need.serves });
     }
 
+    /// Leaves out the proxies of namespaces where they cannot be asked.
+    pub fn leave_out(&mut self, mut why: impl FnMut(&str) -> Option<Unseen>) {
+        self.questions.retain(|question| {
+            let Some(why) = why(question.pod.namespace()) else { return true };
+            self.barred
+                .extend(question.pods().map(|pod| (question.pod.meta.namespace.clone(), pod.to_owned(), why.clone())));
+            false
+        });
+    }
+
     /// Namespace and pod of each that is not asked, and why.
     #[must_use]
     pub fn unseen(&self) -> Vec<(String, String, Unseen)> {
         let named = |(pod, why): &(&Pod, Unseen)| (pod.meta.namespace.clone(), pod.meta.name.clone(), why.clone());
-        self.left_out.iter().map(named).collect()
+        self.left_out.iter().map(named).chain(self.barred.iter().cloned()).collect()
     }
 }
 

@@ -48,9 +48,7 @@ impl<'s> Known<'s> {
     }
 
     fn refused(&self, plural: &str, namespace: &str) -> bool {
-        self.snapshot.unseen.iter().any(|scope| {
-            is_of(&scope.resource, plural) && scope.namespace.as_deref().is_none_or(|refused| refused == namespace)
-        })
+        self.snapshot.unseen.iter().any(|scope| is_of(&scope.resource, plural) && scope.covers(namespace))
     }
 
     fn any_refused(&self, plural: &str) -> bool {
