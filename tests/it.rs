@@ -8,6 +8,7 @@ mod counters;
 mod decode;
 mod envoy;
 mod explain;
+mod faulty;
 mod findings;
 mod fuzz;
 mod intent;

@@ -61,13 +61,19 @@ pub async fn look(cluster: &Cluster, places: &Places) -> Result<Look, Failure> {
         Answered { listed, resource, objects }
     }));
     let (lists, config) = tokio::join!(lists, mesh_config(cluster, &places.istio));
-    let mut forbidden = Vec::new();
+    let (mut forbidden, mut dead) = (Vec::new(), None);
     for Answered { listed, resource, objects } in lists {
         match objects {
             Ok(objects) => look.take(objects),
             Err(Failure { reason: Reason::Forbidden(why), .. }) => forbidden.push((listed, resource, why)),
-            Err(failure) => look.blind(resource.full_name(), None, failure)?,
+            Err(failure) => {
+                dead = dead.or_else(|| failure.unreachable());
+                look.blind(resource.full_name(), None, failure)?;
+            }
         }
+    }
+    if let Some(failure) = dead.filter(|_| look.objects.is_empty() && forbidden.is_empty()) {
+        return Err(failure);
     }
     match config {
         Ok(object) => look.take(object),
@@ -127,7 +133,7 @@ impl Look {
 
     /// Something of what was asked about could not be read.
     fn blind(&mut self, resource: String, namespace: Option<String>, failure: Failure) -> Result<(), Failure> {
-        if failure.is_fatal() {
+        if matches!(failure.reason, Reason::Unauthorized(_)) {
             return Err(failure);
         }
         self.lacking = true;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
+use kube::client::Connection;
 
 use crate::source::cluster::Cluster;
 use crate::source::failure::{Failure, Reason};
@@ -46,6 +47,31 @@ impl Cluster {
                 return Err(failed(why));
             }
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// A WebSocket, with the same patience.
+    ///
+    /// # Errors
+    /// As of [`Cluster::ask`].
+    pub(crate) async fn upgrade(&self, request: Request<Vec<u8>>, tried: &str) -> Result<Connection, Failure> {
+        let failed = |reason| Failure { tried: tried.to_owned(), reason };
+        let began = tokio::time::Instant::now();
+        let mut attempts = 0;
+        loop {
+            let left = self.timeout.saturating_sub(began.elapsed());
+            let reason = match tokio::time::timeout(left, self.client.connect(request.clone())).await {
+                Err(_) => return Err(failed(Reason::TimedOut(self.timeout))),
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => Reason::of(&error),
+            };
+            attempts += 1;
+            let busy = matches!(reason, Reason::Answer { code: 429, .. });
+            if !busy || attempts > AGAIN || began.elapsed() + BUSY >= self.timeout {
+                return Err(failed(reason));
+            }
+            // The client keeps no headers of a refusal.
+            tokio::time::sleep(BUSY).await;
         }
     }
 

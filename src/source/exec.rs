@@ -70,10 +70,7 @@ impl Cluster {
         let request = Request::new(Pod::url_path(&(), Some(command.namespace)))
             .exec(command.pod, command.argv.iter().copied(), &params)
             .map_err(|error| Failure { tried: tried.clone(), reason: Reason::Unreadable(error.to_string()) })?;
-        let connection = match tokio::time::timeout(self.timeout, self.client.connect(request)).await {
-            Ok(connected) => connected.map_err(|error| Failure::of(tried.clone(), &error))?,
-            Err(_) => return Err(Failure { tried, reason: Reason::TimedOut(self.timeout) }),
-        };
+        let connection = self.upgrade(request, &tried).await?;
         if !connection.supports_stream_close() {
             let text = "the server does not speak v5.channel.k8s.io, so the end of standard input cannot be signalled";
             return Err(Failure { tried, reason: Reason::Unreadable(text.to_owned()) });

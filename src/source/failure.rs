@@ -69,6 +69,13 @@ impl Failure {
         FailedLook { tried: self.tried.clone(), why: self.reason.to_string(), next: self.reason.next(&self.tried) }
     }
 
+    /// The same where it is that the server cannot be reached.
+    #[must_use]
+    pub fn unreachable(&self) -> Option<Self> {
+        let Reason::Unreachable(why) = &self.reason else { return None };
+        Some(Self { tried: self.tried.clone(), reason: Reason::Unreachable(why.clone()) })
+    }
+
     /// Whether nothing at all can be asked of this server.
     #[must_use]
     pub fn is_fatal(&self) -> bool {

@@ -39,10 +39,7 @@ impl Cluster {
         let request = Request::new(Pod::url_path(&(), Some(namespace)))
             .portforward(pod, &[port])
             .map_err(|error| Failure { tried: tried.clone(), reason: Reason::Unreadable(error.to_string()) })?;
-        let connection = match tokio::time::timeout(self.timeout, self.client.connect(request)).await {
-            Ok(connected) => connected.map_err(|error| Failure::of(tried, &error))?,
-            Err(_) => return Err(Failure { tried, reason: Reason::TimedOut(self.timeout) }),
-        };
+        let connection = self.upgrade(request, &tried).await?;
         let (ours, theirs) = tokio::io::duplex(PIPE);
         let carrying = Carry { socket: connection.into_stream(), pipe: ours, skip: PORT, error: Vec::new() };
         tokio::select! {
