@@ -128,7 +128,8 @@ pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
     let width = std::io::stdout().is_terminal().then(terminal_width).flatten();
     let mut streams = Streams {
         out: &mut std::io::stdout().lock(),
-        err: &mut std::io::stderr().lock(),
+        // Not locked: the progress is drawn there by a thread of its own, and whoever waits for the lock would wait for ever.
+        err: &mut std::io::stderr(),
         color,
         watched: std::io::stderr().is_terminal(),
         width,

@@ -13,6 +13,7 @@ mod bad_input;
 mod files;
 mod mesh_config;
 pub(crate) mod summary;
+mod terminal;
 
 /// One run of the binary, told as a sentence.
 #[must_use]
