@@ -17,4 +17,5 @@ pub mod scope;
 pub mod suggest;
 mod tallied;
 pub mod traffic;
+mod waiting;
 mod witnesses;

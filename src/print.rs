@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use crate::print::jsonpath::Template;
 use crate::verdict::report::Report;
 
+pub mod arrival;
 mod columns;
 mod document;
 mod footer;

@@ -1,5 +1,6 @@
 //! The join: three witnesses to one verdict, its findings, and the report that every printer works from.
 
+pub mod arrival;
 pub mod assemble;
 pub mod causes;
 mod classes;

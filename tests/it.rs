@@ -29,4 +29,5 @@ mod scenarios;
 mod signature;
 mod summaries;
 mod traffic;
+mod waiting;
 mod xfcc;

@@ -5,13 +5,14 @@ use clap_complete::engine::ArgValueCompleter;
 
 use crate::cli::answer::Answer;
 use crate::cli::explain::code;
-use crate::cli::proxies::ProxyArgs;
+use crate::cli::proxies::{ProxyArgs, WaitArgs};
 use crate::cli::source::{ProbeArgs, SourceArgs};
 use crate::cli::{Streams, notice};
 use crate::exit::Exit;
-use crate::gather::scope::{Detail, Scope};
+use crate::gather::scope::{Detail, Probes, Scope};
 use crate::model::name::{ClientName, LabelSelector, ServiceName};
 use crate::print::{self, Format, PairRows, Style};
+use crate::verdict::arrival::ArrivalView;
 use crate::verdict::finding::Override;
 use crate::verdict::report::{Report, Severity};
 
@@ -34,6 +35,8 @@ pub struct CheckArgs {
     probes: ProbeArgs,
     #[command(flatten)]
     proxies: ProxyArgs,
+    #[command(flatten)]
+    waiting: WaitArgs,
     /// Output: table, wide, json, yaml, name, jsonpath=TEMPLATE
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
@@ -82,18 +85,35 @@ pub fn run(args: &CheckArgs, streams: &mut Streams<'_>) -> Exit {
     };
     Override::apply(&args.severity, &mut checked.report);
     notice::beside(streams, &checked);
-    let printed = print::print(&checked.report, &args.output, &args.style(streams), streams.out);
+    let printed = match (&checked.report.arrival, &args.output) {
+        (Some(arrival), Format::Table | Format::Wide | Format::Name) => print::arrival::write(arrival, streams.out),
+        (Some(_) | None, _) => print::print(&checked.report, &args.output, &args.style(streams), streams.out),
+    };
     if let Err(exit) = notice::printed(streams, printed) {
         return exit;
     }
     let undecided = checked.unread && checked.report.summary.pairs == 0;
     [
         if refused || !checked.unmatched.is_empty() || undecided { Exit::CouldNotWork } else { Exit::Clean },
-        if found(&checked.report, args.fail_on) { Exit::Findings } else { Exit::Clean },
+        match &checked.report.arrival {
+            Some(arrival) => arrived(arrival),
+            None if found(&checked.report, args.fail_on) => Exit::Findings,
+            None => Exit::Clean,
+        },
         if checked.failed_looks { Exit::Inconclusive } else { Exit::Clean },
     ]
     .into_iter()
     .fold(Exit::Clean, Exit::worst)
+}
+
+/// Whether it has arrived, and nothing else: what is wrong with the policies themselves is for a check that does not wait.
+fn arrived(arrival: &ArrivalView) -> Exit {
+    let only_blind = arrival.lagging.iter().all(|pod| pod.state == "unseen");
+    match (arrival.arrived, only_blind) {
+        (true, _) => Exit::Clean,
+        (false, true) => Exit::Inconclusive,
+        (false, false) => Exit::Findings,
+    }
 }
 
 fn found(report: &Report, fail_on: FailOn) -> bool {
@@ -123,7 +143,8 @@ impl CheckArgs {
             labels: self.selector.clone(),
             echo_servers_only: self.source.standalone && !named,
             from,
-            probes: self.probes.probes(),
+            probes: if self.waiting.wait.is_some() { Probes::None } else { self.probes.probes() },
+            wait: self.waiting.wait,
             proxies: self.proxies.looks(),
             detail: self.detail(),
             ..Scope::default()
@@ -131,6 +152,9 @@ impl CheckArgs {
     }
 
     fn detail(&self) -> Detail {
+        if self.waiting.wait.is_some() {
+            return Detail::Each;
+        }
         match (self.summary, &self.output, self.pairs) {
             (true, _, _) => Detail::Summary,
             (false, Format::Table | Format::Wide, Rows::Auto | Rows::Problems) => Detail::Rows,

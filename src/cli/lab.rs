@@ -27,6 +27,9 @@ pub struct LabArgs {
     /// What the sidecars are: reference, envoy or envoy=PATH
     #[arg(long, value_name = "PROXY", default_value_t)]
     proxy: ProxyChoice,
+    /// Seconds that the control plane takes to push a change to the proxies
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    push_delay: u64,
     /// End after this many seconds (default: when interrupted)
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
@@ -62,7 +65,12 @@ async fn hold(args: &LabArgs, streams: &mut Streams<'_>) -> Result<Exit, String>
     let given = args.manifests.read(streams);
     let not_started = |e: &dyn std::fmt::Display| format!("the reference mesh could not be started: {e}");
     let envoy = args.proxy.program().map_err(|e| not_started(&e))?;
-    let settings = LabSettings { version: args.istio_version, drifts: args.drift.clone(), envoy };
+    let settings = LabSettings {
+        version: args.istio_version,
+        drifts: args.drift.clone(),
+        envoy,
+        push_delay: Duration::from_secs(args.push_delay),
+    };
     let lab = Lab::of(settings).await.map_err(|e| not_started(&e))?;
     let kubeconfig = lab.kubeconfig();
     let parsed = Kubeconfig::from_yaml(&kubeconfig).map_err(|e| e.to_string())?;

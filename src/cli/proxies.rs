@@ -26,6 +26,19 @@ pub struct ProxyArgs {
     traffic: Option<Duration>,
 }
 
+/// Whether to wait for the proxies.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// Wait until all proxies hold what policy demands, and tell who lags: exit status 0 once they do, 1 when the time is
+    /// over (default: 2m). Sends no requests
+    #[arg(long, value_name = "TIME", value_parser = window, num_args = 0..=1, require_equals = true,
+          default_missing_value = PATIENCE, help_heading = "Proxies",
+          conflicts_with_all = ["no_proxy", "traffic", "probe", "all_pods", "full_dump", "summary", "bundle", "save", "from_dump"])]
+    pub wait: Option<Duration>,
+}
+
+/// How long `--wait` waits where it does not say.
+const PATIENCE: &str = "2m";
 /// Nobody waits longer at a terminal.
 const LONGEST: u64 = 3600;
 

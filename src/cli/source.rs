@@ -160,6 +160,10 @@ impl SourceArgs {
     }
 
     fn refuse_contradictions(&self, scope: &Scope, streams: &mut Streams<'_>) -> Result<(), Exit> {
+        if scope.wait.is_some() && !self.is_cluster() && !self.standalone {
+            notice::error(streams, "--wait asks the proxies of a mesh that runs; files have none", None);
+            return Err(Exit::Usage);
+        }
         if scope.proxies.traffic.is_some() && !self.is_cluster() && !self.standalone {
             notice::error(streams, "--traffic watches a mesh that runs; files and bundles do not", None);
             return Err(Exit::Usage);

@@ -48,7 +48,7 @@ pub async fn check(
     let envoy = mesh.proxy.program().map_err(|e| failed(&e))?;
     let version = mesh.version.unwrap_or(IstioVersion::NEWEST);
     let drifting = !mesh.drifts.is_empty();
-    let settings = LabSettings { version, drifts: mesh.drifts.to_vec(), envoy };
+    let settings = LabSettings { version, drifts: mesh.drifts.to_vec(), envoy, ..LabSettings::default() };
     let lab = Lab::of(settings).await.map_err(|e| failed(&e))?;
     let kubeconfig = Kubeconfig::from_yaml(&lab.kubeconfig()).map_err(|e| failed(&e))?;
     let cluster = Cluster::from_kubeconfig(kubeconfig, &ClusterRequest::default()).await?;

@@ -15,6 +15,7 @@ use crate::gather::progress::Progress;
 use crate::gather::proxies::sample::Sample;
 use crate::gather::scope::{MOST_LISTED, Probes, Scope, TooMany, Unmatched};
 use crate::gather::traffic::{self, Traffic};
+use crate::gather::waiting::{self, Waited};
 use crate::gather::witnesses::Witnesses;
 use crate::gather::{preflight, probe, proxies, repeat};
 use crate::intent::Mesh;
@@ -114,7 +115,12 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
 
     progress.say("sending requests from the test clients");
     let mut plans = chosen.plans(asked.keys().copied());
+    let waited = match scope.wait {
+        Some(limit) => waiting::run(cluster, (&mesh, &chosen), (scope.proxies, limit), progress).await,
+        None => Waited::default(),
+    };
     let mut sample = match &intents {
+        _ if scope.wait.is_some() => Sample::default(),
         Some(intents) => Sample::of(chosen.ends(intents), &snapshot, scope.proxies),
         None => Sample::of(chosen.ends_of(&asked), &snapshot, scope.proxies),
     };
@@ -133,7 +139,8 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     answers.by_call.extend(barred.by_call);
     answers.failed.extend(barred.failed);
     looked.failed.extend(barred_proxies);
-    let mut proxies = proxies::read(&looked, &chosen.wanted());
+    let mut proxies = waited.proxies;
+    proxies::read_into(&mut proxies, &looked, &chosen.wanted());
     dumps::take(&mut proxies, &snapshot, &known.dumps, &chosen.wanted(), &mut failed);
     let repeated = repeat::settle(cluster, &chosen, &asked, &proxies, &mut answers).await;
     // What was counted was counted with the first answer.
@@ -157,9 +164,11 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     let observed: HashMap<usize, Reading<Seen>> = seen.collect();
     failed.extend(answers.failed);
     failed.extend(looked.failed.iter().cloned());
+    failed.extend(waited.failed);
     failed.extend(traffic.failed);
     let counts = chosen.counts(&snapshot);
-    let told = if sample.questions.is_empty() { String::new() } else { told(looked.answers.len()) };
+    let asked_proxies = looked.answers.len() + waited.asked;
+    let told = if sample.questions.is_empty() && waited.asked == 0 { String::new() } else { told(asked_proxies) };
     let looked_at = format!("context {}: {counts}, requests by {}{told}", cluster.context, execs(answers.execs));
     let record = known.keep.then(|| {
         let head = Head { istio, failed_looks, failed: failed.clone(), ..Head::new(&looked_at, &cluster.namespace) };
@@ -169,6 +178,7 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     let witnesses = Witnesses { probes: scope.probes, observed, proxies: &proxies };
     let mut report = witnesses.report(&mesh, &chosen, detail, (failed, asked_about));
     report.traffic = traffic.watched.iter().map(Watched::view).collect();
+    report.arrival = waited.arrival;
     explain::add(&mut report, &mesh, scope.fixes);
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);
     let (unmatched, unread) = (chosen.unmatched, lacking);

@@ -167,6 +167,25 @@ impl<'s> Chosen<'s> {
         self.pairs().zip(intents).map(|((client, server), intent)| (client.pod, server, intent))
     }
 
+    /// Every call with its client.
+    pub(super) fn calls<'p>(
+        &'p self,
+        intents: &'p [PairIntent],
+    ) -> impl Iterator<Item = (&'p Client<'s>, &'p ServerRef, &'p PairIntent)> {
+        self.pairs().zip(intents).map(|((client, server), intent)| (client, server, intent))
+    }
+
+    /// Both ends of every pair, with every pod of a client.
+    pub(super) fn ends_of_all<'p>(
+        &'p self,
+        intents: &'p [PairIntent],
+    ) -> impl Iterator<Item = (&'s Pod, &'p ServerRef, &'p PairIntent)> {
+        let of_call = |(client, server, intent): (&'p Client<'s>, &'p ServerRef, &'p PairIntent)| {
+            client.pods.iter().map(move |pod| (*pod, server, intent))
+        };
+        self.calls(intents).flat_map(of_call)
+    }
+
     /// What of a proxy's answers is about the chosen servers.
     pub(super) fn wanted(&self) -> Wanted {
         Wanted::services(self.servers.iter().map(|server| (server.host.clone(), server.port.0)))

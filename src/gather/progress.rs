@@ -1,5 +1,6 @@
 //! What is being done, on standard error, where a terminal has waited for more than a second.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -38,6 +39,18 @@ impl Progress {
     pub fn say(&self, doing: impl Into<String>) {
         if let Some(bar) = &self.bar {
             bar.set_message(doing.into());
+        }
+    }
+
+    /// Says a line that stays, whoever watches.
+    pub fn tell(&self, line: &str) {
+        let write = || {
+            // A closed stream is nobody's problem.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
     }
 

@@ -162,8 +162,14 @@ fn failed(mut refusals: Vec<(String, Unanswered)>) -> Vec<FailedLook> {
 /// Reads the answers; pods without any keep the reason.
 #[must_use]
 pub fn read(looked: &Looked, wanted: &Wanted) -> Proxies {
-    let all = Wanted::all();
     let mut proxies = Proxies::default();
+    read_into(&mut proxies, looked, wanted);
+    proxies
+}
+
+/// The same over what was read before.
+pub fn read_into(proxies: &mut Proxies, looked: &Looked, wanted: &Wanted) {
+    let all = Wanted::all();
     for answers in &looked.answers {
         // Queries asked for what is wanted; only a whole dump has more.
         let whole = answers.answers.iter().any(|answer| !answer.query.contains("resource="));
@@ -172,5 +178,4 @@ pub fn read(looked: &Looked, wanted: &Wanted) -> Proxies {
     for (namespace, pod, why) in &looked.unseen {
         proxies.unseen(namespace, pod, why.clone());
     }
-    proxies
 }

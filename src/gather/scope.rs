@@ -25,6 +25,8 @@ pub struct Scope {
     pub fixes: Wanted,
     /// Which proxies are asked.
     pub proxies: ProxyLooks,
+    /// How long to wait until the proxies hold what policy demands; `None` = not at all.
+    pub wait: Option<std::time::Duration>,
     /// How much of the answer is spelled out.
     pub detail: Detail,
 }

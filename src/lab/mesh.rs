@@ -43,6 +43,8 @@ pub struct LabSettings {
     pub drifts: Vec<Drift>,
     /// The Envoy that sidecars are; `None` for the lab's own proxy.
     pub envoy: Option<PathBuf>,
+    /// How long the control plane takes to push what changed once the mesh runs.
+    pub push_delay: Duration,
 }
 
 /// How far the control plane is.
@@ -97,7 +99,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::start`].
     pub async fn of(settings: LabSettings) -> Result<Self, LabError> {
-        let LabSettings { version, drifts, envoy } = settings;
+        let LabSettings { version, drifts, envoy, push_delay } = settings;
         let failed = |part: &'static str| move |reason: String| LabError::Start { part, reason };
         let dataplane = Dataplane::start_with(envoy).await.map_err(|e| failed("data plane")(e.to_string()))?;
         let store = Store::new(Controllers { version });
@@ -116,7 +118,7 @@ impl Lab {
             .await
             .map_err(|e| failed("API server")(e.to_string()))?;
         let (push, pushed) = watch::channel(Pushed::default());
-        let control_plane = tokio::spawn(run(store.clone(), dataplane.clone(), (version, drifts), push));
+        let control_plane = tokio::spawn(run(store.clone(), dataplane.clone(), (version, drifts, push_delay), push));
         Ok(Self { api, store, pushed, control_plane, dataplane })
     }
 
@@ -167,7 +169,7 @@ impl Lab {
 
 impl Default for LabSettings {
     fn default() -> Self {
-        Self { version: IstioVersion::NEWEST, drifts: Vec::new(), envoy: None }
+        Self { version: IstioVersion::NEWEST, drifts: Vec::new(), envoy: None, push_delay: Duration::ZERO }
     }
 }
 
@@ -190,7 +192,7 @@ impl Drop for Lab {
 async fn run(
     store: Store,
     dataplane: Dataplane,
-    (version, drifts): (IstioVersion, Vec<Drift>),
+    (version, drifts, delay): (IstioVersion, Vec<Drift>, Duration),
     push: watch::Sender<Pushed>,
 ) {
     let mut changes = store.subscribe();
@@ -215,6 +217,7 @@ async fn run(
         if changes.changed().await.is_err() {
             return;
         }
+        tokio::time::sleep(delay).await;
     }
 }
 

@@ -69,6 +69,7 @@ pub(super) fn empty(snapshot: &Snapshot) -> Report {
         findings: Vec::new(),
         unseen: Vec::new(),
         traffic: Vec::new(),
+        arrival: None,
         also_broken: Vec::new(),
         listed: Listed::Each,
     }

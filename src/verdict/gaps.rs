@@ -47,7 +47,7 @@ pub(crate) fn of(intent: &PairIntent, programmed: &Programmed, (seen, repeats): 
 }
 
 /// What the client's proxy was told that policy does not demand.
-fn client(intent: &PairIntent, told: &Originates, programmed: &Programmed) -> Option<String> {
+pub(super) fn client(intent: &PairIntent, told: &Originates, programmed: &Programmed) -> Option<String> {
     // Nobody told it anything: there is nothing to compare.
     if told.evidence.is_empty() && told.route == Route::Direct && told.refuses.is_none() {
         return None;
@@ -86,7 +86,7 @@ fn client(intent: &PairIntent, told: &Originates, programmed: &Programmed) -> Op
 }
 
 /// What a server's proxy was told that policy does not demand.
-fn server(endpoint: &Endpoint, told: &EndpointTold, accepts: &Accepts) -> Option<String> {
+pub(super) fn server(endpoint: &Endpoint, told: &EndpointTold, accepts: &Accepts) -> Option<String> {
     let demanded = endpoint.accepts.mode;
     if demanded == AcceptMode::NoProxy || endpoint.outcome.wire == Wire::Unknown {
         return None;

@@ -9,6 +9,7 @@ use crate::model::evidence::FailedLook;
 use crate::model::wire::{Outcome, Wire};
 use crate::model::workload::ProxyKind;
 pub use crate::observed::causes::{Cause, Heard};
+use crate::verdict::arrival::ArrivalView;
 pub use crate::verdict::report::told::Gap;
 use crate::verdict::report::told::{EndpointToldView, ProgrammedView};
 use crate::verdict::report::traffic::TrafficView;
@@ -47,6 +48,9 @@ pub struct Report {
     /// What real traffic did at the servers' proxies; only where somebody waited for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub traffic: Vec<TrafficView>,
+    /// Whether what policy demands has arrived; only where somebody waited for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrival: Option<ArrivalView>,
     /// Who else is refused; only `explain` asks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also_broken: Vec<AlsoBroken>,

@@ -39,6 +39,7 @@ pub(super) fn report(pairs: Vec<Pair>, findings: Vec<Finding>) -> Report {
         findings,
         unseen: Vec::new(),
         traffic: Vec::new(),
+        arrival: None,
         also_broken: Vec::new(),
         listed: Listed::Each,
     }

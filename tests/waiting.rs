@@ -1,0 +1,140 @@
+//! `check --wait`: who holds what policy demands, and who lags.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+
+use std::process::Command;
+use std::time::Duration;
+
+use kube::config::Kubeconfig;
+use kubectl_mtls::decode::manifests;
+use kubectl_mtls::lab::mesh::{Lab, LabSettings};
+use kubectl_mtls::source::cluster::{Cluster, ClusterRequest};
+use serde_json::{Value, json};
+
+struct Ended {
+    status: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn mtls(args: &[&str]) -> Ended {
+    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"))
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+impl Ended {
+    fn arrival(&self) -> Value {
+        let report: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stderr));
+        report["arrival"].clone()
+    }
+}
+
+const POLICIES: &str = "tests/cli/policies.yaml";
+
+/// The policies contradict each other, which is another question.
+#[test]
+fn what_has_arrived_is_told_at_once() {
+    let ended = mtls(&["check", "--standalone", "-f", POLICIES, "--wait"]);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    // Four pods with a sidecar: sleep and httpbin of foo and bar.
+    let line = "4/4 pods hold what policy demands, 0 lag, 0 draining, 0 rejected: arrived after 0 s\n";
+    assert_eq!(ended.stdout, line);
+    assert!(!ended.stderr.contains("waiting:"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_proxy_that_drifted_lags_and_never_arrives_whatever_the_format() {
+    for format in ["table", "wide", "name", "json", "yaml", "jsonpath={.arrival.holding}"] {
+        let args =
+            ["check", "--standalone", "-f", POLICIES, "--drift", "server=httpbin.foo", "--wait=1s", "-o", format];
+        let ended = mtls(&args);
+        assert_eq!(ended.status, 1, "{format}: {}", ended.stderr);
+        let waiting = "waiting: 3/4 pods hold what policy demands, 1 lag, 0 draining, 0 rejected; foo/httpbin-";
+        assert!(ended.stderr.contains(waiting), "{format}: {}", ended.stderr);
+        match format {
+            "json" => {
+                let arrival = ended.arrival();
+                assert_eq!(
+                    (&arrival["arrived"], &arrival["pods"], &arrival["holding"]),
+                    (&json!(false), &json!(4), &json!(3))
+                );
+                let lagging = &arrival["lagging"][0];
+                assert_eq!((&lagging["namespace"], &lagging["state"]), (&json!("foo"), &json!("lags")));
+                let what = lagging["what"].as_str().unwrap();
+                assert!(
+                    what.ends_with("accept STRICT on port 80 (pa/default.foo), its proxy accepts PERMISSIVE"),
+                    "{what}"
+                );
+            }
+            "yaml" => assert!(ended.stdout.contains("arrived: false"), "{}", ended.stdout),
+            "table" | "wide" | "name" => {
+                let lines: Vec<&str> = ended.stdout.lines().collect();
+                assert_eq!(lines.len(), 2, "{}", ended.stdout);
+                assert!(
+                    lines[0].starts_with("foo/httpbin-") && lines[0].contains(" lags: policy has httpbin-"),
+                    "{}",
+                    lines[0]
+                );
+                let end = "3/4 pods hold what policy demands, 1 lag, 0 draining, 0 rejected: not arrived after 1 s";
+                assert_eq!(lines[1], end);
+            }
+            _ => assert_eq!(ended.stdout, "3"),
+        }
+    }
+}
+
+#[test]
+fn a_refused_update_and_a_client_that_lags_are_told_apart() {
+    let args =
+        ["check", "--standalone", "-f", POLICIES, "--drift", "rejected=httpbin.foo", "--drift", "client=sleep.foo"];
+    let ended = mtls(&[&args[..], &["--wait=1s", "-o", "json"]].concat());
+    let arrival = ended.arrival();
+    let of = |pod: &Value| (pod["namespace"].as_str().unwrap().to_owned(), pod["state"].as_str().unwrap().to_owned());
+    let states: Vec<_> = arrival["lagging"].as_array().unwrap().iter().map(of).collect();
+    let expected = [("foo", "rejected"), ("foo", "lags")].map(|(at, state)| (at.to_owned(), state.to_owned()));
+    assert_eq!((states.as_slice(), &arrival["rejected"]), (&expected[..], &json!(1)));
+    assert_eq!(ended.status, 1);
+}
+
+/// The policy is there at once, and the proxies get it seconds later.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_comes_late_is_waited_for() {
+    let settings = LabSettings { push_delay: Duration::from_secs(3), ..LabSettings::default() };
+    let lab = Lab::of(settings).await.unwrap();
+    lab.settled(Duration::from_mins(1)).await.unwrap();
+    let kubeconfig = Kubeconfig::from_yaml(&lab.kubeconfig()).unwrap();
+    let cluster = Cluster::from_kubeconfig(kubeconfig, &ClusterRequest::default()).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config");
+    std::fs::write(&config, lab.kubeconfig()).unwrap();
+    let strict = "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: default, namespace: foo}, \
+                  spec: {mtls: {mode: STRICT}}}";
+    for policy in manifests::parse("strict.yaml", strict, "default").0 {
+        cluster.apply(&policy.object).await.unwrap();
+    }
+    let kubeconfig = format!("--kubeconfig={}", config.display());
+    let wait = move || mtls(&["check", "httpbin.foo", "--from", "app=sleep", "--wait=1m", &kubeconfig, "-o", "json"]);
+    let ended = tokio::task::spawn_blocking(wait).await.unwrap();
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    // Both sleep with a sidecar, and httpbin.foo.
+    let arrival = ended.arrival();
+    assert_eq!((&arrival["arrived"], &arrival["holding"], &arrival["lagging"]), (&json!(true), &json!(3), &json!([])));
+    assert!(ended.stderr.contains("waiting: 2/3 pods hold what policy demands, 1 lag"), "{}", ended.stderr);
+    assert!((1..30).contains(&arrival["seconds"].as_u64().unwrap()), "{arrival}");
+}
+
+#[test]
+fn waiting_is_for_meshes_that_run() {
+    let ended = mtls(&["check", "-f", POLICIES, "--wait"]);
+    assert_eq!((ended.status, ended.stdout.as_str()), (2, ""));
+    assert!(ended.stderr.contains("--wait asks the proxies of a mesh that runs"), "{}", ended.stderr);
+    for args in [["--wait", "--no-proxy"], ["--wait", "--summary"], ["--wait=soon", "--no-probe"], ["--wait=0s", "-A"]]
+    {
+        assert_eq!(mtls(&[&["check", "--standalone"], &args[..]].concat()).status, 2, "{args:?}");
+    }
+}
