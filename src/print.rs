@@ -13,6 +13,7 @@ pub mod format;
 mod grid;
 pub mod jsonpath;
 pub mod narrative;
+mod negative;
 mod rows;
 mod summary;
 mod table;

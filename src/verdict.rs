@@ -8,6 +8,7 @@ mod concerned;
 pub mod finding;
 mod gaps;
 pub mod join;
+pub mod negative;
 pub mod policies;
 mod proxies;
 pub mod report;

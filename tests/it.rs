@@ -18,6 +18,7 @@ mod lab_dataplane;
 mod lab_drift;
 mod lab_kube;
 mod meshes;
+mod negative;
 mod packaging;
 mod print;
 mod programmed;

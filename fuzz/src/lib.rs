@@ -88,7 +88,7 @@ pub fn xfcc(bytes: &[u8]) {
 /// What curl printed on both streams: every question has exactly one answer, or the reason why not.
 pub fn transcript(bytes: &[u8]) {
     let (stdout, stderr) = bytes.split_at(bytes.len() / 2);
-    let question = Question { url: "http://httpbin.foo:8000/headers".to_owned() };
+    let question = Question::new("http://httpbin.foo:8000/headers");
     let script = Script::new(0, vec![question; 3], Patience::default());
     assert_eq!(script.answers(stdout, stderr, "it ended").len(), 3);
 }

@@ -6,7 +6,7 @@ use clap_complete::engine::ArgValueCompleter;
 use crate::cli::answer::Answer;
 use crate::cli::explain::code;
 use crate::cli::proxies::{ProxyArgs, WaitArgs};
-use crate::cli::source::{ProbeArgs, SourceArgs};
+use crate::cli::source::{NegativeArgs, ProbeArgs, SourceArgs};
 use crate::cli::{Streams, notice};
 use crate::exit::Exit;
 use crate::gather::scope::{Detail, Probes, Scope};
@@ -37,6 +37,8 @@ pub struct CheckArgs {
     proxies: ProxyArgs,
     #[command(flatten)]
     waiting: WaitArgs,
+    #[command(flatten)]
+    negative: NegativeArgs,
     /// Output: table, wide, json, yaml, name, jsonpath=TEMPLATE
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
@@ -145,6 +147,7 @@ impl CheckArgs {
             from,
             probes: if self.waiting.wait.is_some() { Probes::None } else { self.probes.probes() },
             wait: self.waiting.wait,
+            negative_test: self.negative.negative_test,
             proxies: self.proxies.looks(),
             detail: self.detail(),
             ..Scope::default()

@@ -86,6 +86,16 @@ pub struct ProbeArgs {
     no_probe: bool,
 }
 
+/// Whether STRICT is put to the test.
+#[derive(Debug, Args)]
+pub struct NegativeArgs {
+    /// Put each STRICT claim to the test: from the container of a test client's sidecar, where no proxy sees it, or else from
+    /// one without sidecar, straight to a pod, a plaintext request and one with TLS without certificate must be refused.
+    /// HTTP ports only, 50 at most
+    #[arg(long, conflicts_with_all = ["wait", "summary", "bundle", "save"])]
+    pub negative_test: bool,
+}
+
 // === impl SourceArgs ===
 
 impl SourceArgs {
@@ -160,6 +170,10 @@ impl SourceArgs {
     }
 
     fn refuse_contradictions(&self, scope: &Scope, streams: &mut Streams<'_>) -> Result<(), Exit> {
+        if scope.negative_test && !self.is_cluster() && !self.standalone {
+            notice::error(streams, "--negative-test sends requests to a mesh that runs; files have none", None);
+            return Err(Exit::Usage);
+        }
         if scope.wait.is_some() && !self.is_cluster() && !self.standalone {
             notice::error(streams, "--wait asks the proxies of a mesh that runs; files have none", None);
             return Err(Exit::Usage);

@@ -7,25 +7,20 @@ use crate::decode::{self, Assume, Loaded, Objects, Problem};
 use crate::gather::bundle::{Head, Record};
 use crate::gather::chosen::Chosen;
 use crate::gather::concluded::{Beside, concluded};
-use crate::gather::counters::Counters;
 use crate::gather::dumps::{self, Dump};
 use crate::gather::mesh::{self, Look};
-use crate::gather::probe::Answers;
 use crate::gather::progress::Progress;
-use crate::gather::proxies::sample::Sample;
+use crate::gather::replies::{About, Replies};
 use crate::gather::scope::{MOST_LISTED, Probes, Scope, TooMany, Unmatched};
-use crate::gather::traffic::{self, Traffic};
-use crate::gather::waiting::{self, Waited};
 use crate::gather::witnesses::Witnesses;
-use crate::gather::{preflight, probe, proxies, repeat};
 use crate::intent::Mesh;
 use crate::model::evidence::{FailedLook, Reading};
 use crate::model::json_patch::Step;
 use crate::model::meta::Origin;
-use crate::observed::probe::Patience;
 use crate::programmed::Proxies;
 use crate::source::cluster::Cluster;
 use crate::source::failure::Failure;
+use crate::verdict;
 use crate::verdict::join::Seen;
 use crate::verdict::report::Report;
 use crate::verdict::report::traffic::Watched;
@@ -113,47 +108,23 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     // Beyond what can be listed, only the proxies of pairs that requests are sent for are asked.
     let intents = (chosen.count() <= MOST_LISTED).then(|| chosen.intents(&mesh));
 
-    progress.say("sending requests from the test clients");
-    let mut plans = chosen.plans(asked.keys().copied());
-    let waited = match scope.wait {
-        Some(limit) => waiting::run(cluster, (&mesh, &chosen), (scope.proxies, limit), progress).await,
-        None => Waited::default(),
-    };
-    let mut sample = match &intents {
-        _ if scope.wait.is_some() => Sample::default(),
-        Some(intents) => Sample::of(chosen.ends(intents), &snapshot, scope.proxies),
-        None => Sample::of(chosen.ends_of(&asked), &snapshot, scope.proxies),
-    };
-    let preflight = preflight::run(cluster, &plans, &sample).await;
-    let mut barred = Answers::default();
-    preflight.bar_requests(&mut plans, &mut barred);
-    let barred_proxies = preflight.bar_proxies(&mut sample);
-    let counters = Counters::of(cluster, &sample, &chosen, &asked);
-    let before = counters.before().await;
-    let (mut answers, mut looked) = tokio::join!(
-        probe::run(cluster, &plans, Patience::default()),
-        proxies::run(cluster, &sample, &snapshot, scope.proxies, progress),
-    );
-    let after = counters.after(&before, &answers.by_call).await;
-    let mut counted = counters.heard((&before, &after), &answers.by_call);
-    answers.by_call.extend(barred.by_call);
-    answers.failed.extend(barred.failed);
-    looked.failed.extend(barred_proxies);
-    let mut proxies = waited.proxies;
-    proxies::read_into(&mut proxies, &looked, &chosen.wanted());
-    dumps::take(&mut proxies, &snapshot, &known.dumps, &chosen.wanted(), &mut failed);
-    let repeated = repeat::settle(cluster, &chosen, &asked, &proxies, &mut answers).await;
-    // What was counted was counted with the first answer.
-    counted.retain(|call, _| !repeated.contains_key(call));
-    let traffic = match scope.proxies.traffic {
-        Some(window) => traffic::watch(cluster, &sample, window, progress).await,
-        None => Traffic::default(),
-    };
-    // Proxies are asked wherever the rights allow it; only who asked by a flag is owed the answer.
-    let failed_looks = lacking
-        || !answers.failed.is_empty()
-        || scope.proxies.requested && !looked.failed.is_empty()
-        || !traffic.failed.is_empty();
+    let about =
+        About { mesh: &mesh, chosen: &chosen, asked: &asked, intents: intents.as_deref(), scope, dumps: &known.dumps };
+    let replies = Replies::of(cluster, &about, progress).await;
+    let failed_looks = lacking || replies.owes(scope);
+    failed.extend(replies.failed().cloned());
+    let Replies {
+        answers,
+        looked,
+        traffic,
+        negative,
+        arrival,
+        programmed: proxies,
+        counted,
+        repeated,
+        told: told_by,
+        ..
+    } = replies;
     let probes = if known.keep { chosen.probed(&answers.by_call, (&counted, &repeated)) } else { Vec::new() };
     let seen = answers.by_call.into_iter().filter_map(|(call, reading)| {
         let intent = asked.get(&call)?;
@@ -162,13 +133,8 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
         Some((call, concluded(reading, &chosen, call, intent, beside)))
     });
     let observed: HashMap<usize, Reading<Seen>> = seen.collect();
-    failed.extend(answers.failed);
-    failed.extend(looked.failed.iter().cloned());
-    failed.extend(waited.failed);
-    failed.extend(traffic.failed);
     let counts = chosen.counts(&snapshot);
-    let asked_proxies = looked.answers.len() + waited.asked;
-    let told = if sample.questions.is_empty() && waited.asked == 0 { String::new() } else { told(asked_proxies) };
+    let told = told_by.map(told).unwrap_or_default();
     let looked_at = format!("context {}: {counts}, requests by {}{told}", cluster.context, execs(answers.execs));
     let record = known.keep.then(|| {
         let head = Head { istio, failed_looks, failed: failed.clone(), ..Head::new(&looked_at, &cluster.namespace) };
@@ -178,7 +144,8 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     let witnesses = Witnesses { probes: scope.probes, observed, proxies: &proxies };
     let mut report = witnesses.report(&mesh, &chosen, detail, (failed, asked_about));
     report.traffic = traffic.watched.iter().map(Watched::view).collect();
-    report.arrival = waited.arrival;
+    report.arrival = arrival;
+    verdict::negative::add(&mut report, negative.tests);
     explain::add(&mut report, &mesh, scope.fixes);
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);
     let (unmatched, unread) = (chosen.unmatched, lacking);

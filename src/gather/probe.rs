@@ -76,7 +76,7 @@ pub async fn run(cluster: &Cluster, plans: &[ClientPlan<'_>], patience: Patience
 type Readings = Vec<(usize, Reading<Transfer>)>;
 
 async fn one(cluster: &Cluster, plan: &ClientPlan<'_>, patience: Patience) -> (Readings, Option<FailedLook>) {
-    let questions = plan.calls.iter().map(|call| Question { url: url(call) }).collect();
+    let questions = plan.calls.iter().map(|call| Question::new(url(call))).collect();
     let script = Script::new(nonce(), questions, patience);
     let stdin = script.stdin();
     let command = Command {
@@ -135,7 +135,7 @@ fn answered(plan: &ClientPlan<'_>, script: &Script, ran: &Ran) -> (Readings, Opt
     (readings, look)
 }
 
-fn first_line(stderr: &[u8]) -> String {
+pub(super) fn first_line(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     text.lines().next().map(|line| format!(": {line}")).unwrap_or_default()
 }
@@ -161,6 +161,6 @@ fn url(call: &Call) -> String {
 }
 
 /// A number that no server can guess: the standard library's hash keys are random for each process.
-fn nonce() -> u64 {
+pub(super) fn nonce() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }

@@ -27,6 +27,8 @@ pub struct Scope {
     pub proxies: ProxyLooks,
     /// How long to wait until the proxies hold what policy demands; `None` = not at all.
     pub wait: Option<std::time::Duration>,
+    /// Whether what STRICT must refuse is sent.
+    pub negative_test: bool,
     /// How much of the answer is spelled out.
     pub detail: Detail,
 }

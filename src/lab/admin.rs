@@ -146,7 +146,7 @@ fn answer(proxy: &Proxy, told: &Told, method: &Method, path: &str, query: Option
         "/config_dump" => dump::reply(&told.sections(&proxy.pod), &query),
         "/init_dump" => Reply::json(&Value::Object(serde_json::Map::new())),
         "/listeners" => listeners::reply(&query),
-        "/ready" => Reply::text("LIVE\n"),
+        "/ready" | "/healthz/ready" => Reply::text("LIVE\n"),
         "/server_info" => server_info::reply(proxy, &told.sections(&proxy.pod)),
         "/stats" => stats::reply(proxy, query.first("format"), &query),
         "/stats/prometheus" => stats::reply(proxy, "prometheus", &query),

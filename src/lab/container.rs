@@ -24,6 +24,8 @@ pub struct Containers {
 struct PodNetwork<'c> {
     network: &'c Network,
     pod: &'c PodId,
+    /// Whether they run as the sidecar's own user, whose traffic is never captured.
+    sidecar: bool,
 }
 
 // === impl Containers ===
@@ -55,7 +57,8 @@ impl Exec for Containers {
         let arguments: Vec<String> = request.command.iter().skip(1).cloned().collect();
         match (program.rsplit('/').next(), has_curl) {
             (Some("curl"), true) => {
-                let connector = PodNetwork { network: &self.network, pod: &request.pod };
+                let connector =
+                    PodNetwork { network: &self.network, pod: &request.pod, sidecar: acting == Some(Acting::Proxy) };
                 let ExecStreams { stdin, stdout, stderr } = streams;
                 ExecOutcome::Exited(curl::run(&connector, &arguments, stdin, stdout, stderr).await)
             }
@@ -81,6 +84,10 @@ impl Connector for PodNetwork<'_> {
     }
 
     async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
-        self.network.connect(self.pod, to).await
+        if self.sidecar {
+            self.network.connect_as_sidecar(self.pod, to).await
+        } else {
+            self.network.connect(self.pod, to).await
+        }
     }
 }

@@ -17,6 +17,8 @@ pub const ARGV: [&str; 4] = ["curl", "-q", "-K", "-"];
 pub struct Question {
     /// What curl calls.
     pub url: String,
+    /// Whether it takes any certificate, or none that it could know: `-k`.
+    pub insecure: bool,
 }
 
 /// How long each transfer may take.
@@ -34,6 +36,16 @@ pub struct Script {
     marker: String,
     questions: Vec<Question>,
     patience: Patience,
+}
+
+// === impl Question ===
+
+impl Question {
+    /// A plain request.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), insecure: false }
+    }
 }
 
 // === impl Patience ===
@@ -75,6 +87,9 @@ impl Script {
 
     fn transfer(&self, text: &mut String, number: usize, question: &Question) {
         let marker = &self.marker;
+        if question.insecure {
+            text.push_str("insecure\n");
+        }
         // Writing to a String cannot fail.
         let _ = write!(
             text,
@@ -176,7 +191,7 @@ mod tests {
     use super::{Patience, Question, Script, response};
 
     fn script(urls: &[&str]) -> Script {
-        let questions = urls.iter().map(|url| Question { url: (*url).to_owned() }).collect();
+        let questions = urls.iter().map(|url| Question::new(*url)).collect();
         Script::new(0xfeed, questions, Patience::default())
     }
 

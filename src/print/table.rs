@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::print::columns::Column;
 use crate::print::grid::{Cell, Grid};
-use crate::print::{PairRows, Style, footer, rows, summary, traffic};
+use crate::print::{PairRows, Style, footer, negative, rows, summary, traffic};
 use crate::verdict::report::{Listed, Report};
 
 /// A name is not elided to fewer columns than this: nobody would recognise it.
@@ -33,6 +33,7 @@ pub(super) fn write(report: &Report, columns: &[Column], style: &Style, out: &mu
         writeln!(out, "{}", left_out(rows.len(), report.summary.pairs, style.pairs))?;
     }
     traffic::write(&report.traffic, out)?;
+    negative::write(&report.negative_tests, out)?;
     footer::findings(report, style, out)?;
     footer::next(report, style, out)
 }

@@ -70,6 +70,7 @@ pub(super) fn empty(snapshot: &Snapshot) -> Report {
         unseen: Vec::new(),
         traffic: Vec::new(),
         arrival: None,
+        negative_tests: Vec::new(),
         also_broken: Vec::new(),
         listed: Listed::Each,
     }

@@ -34,6 +34,8 @@ pub enum Code {
     ServerNotGiven,
     /// The proxies were told one thing and the wire shows another.
     ProxiesBypassed,
+    /// A STRICT port answered what it must refuse.
+    StrictNotEnforced,
     /// A proxy rejected an update and keeps what it had.
     UpdateRejected,
     /// A proxy's certificate or root is out of date or cannot be read.
@@ -66,7 +68,7 @@ impl Facts {
 
 impl Code {
     /// Those about what goes over the wire, and about witnesses.
-    const OF_PAIRS: [Self; 15] = [
+    const OF_PAIRS: [Self; 16] = [
         Self::ClientAndServerContradict,
         Self::Downgrade,
         Self::TlsToNoSidecar,
@@ -77,6 +79,7 @@ impl Code {
         Self::ClientNotGiven,
         Self::ServerNotGiven,
         Self::ProxiesBypassed,
+        Self::StrictNotEnforced,
         Self::UpdateRejected,
         Self::CertificateInvalid,
         Self::RootsDiffer,
@@ -123,6 +126,7 @@ impl Code {
             Self::ClientNotGiven => Facts::new("MTLS302", "client-not-given-policy", Severity::Error),
             Self::ServerNotGiven => Facts::new("MTLS303", "server-not-given-policy", Severity::Error),
             Self::ProxiesBypassed => Facts::new("MTLS304", "wire-bypasses-proxies", Severity::Error),
+            Self::StrictNotEnforced => Facts::new("MTLS305", "strict-not-enforced", Severity::Error),
             Self::UpdateRejected => Facts::new("MTLS501", "update-rejected", Severity::Error),
             Self::CertificateInvalid => Facts::new("MTLS502", "certificate-invalid", Severity::Error),
             Self::RootsDiffer => Facts::new("MTLS503", "roots-differ", Severity::Error),

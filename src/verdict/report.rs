@@ -10,6 +10,7 @@ use crate::model::wire::{Outcome, Wire};
 use crate::model::workload::ProxyKind;
 pub use crate::observed::causes::{Cause, Heard};
 use crate::verdict::arrival::ArrivalView;
+use crate::verdict::negative::NegativeTest;
 pub use crate::verdict::report::told::Gap;
 use crate::verdict::report::told::{EndpointToldView, ProgrammedView};
 use crate::verdict::report::traffic::TrafficView;
@@ -51,6 +52,9 @@ pub struct Report {
     /// Whether what policy demands has arrived; only where somebody waited for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arrival: Option<ArrivalView>,
+    /// What came of sending what STRICT must refuse; only where somebody asked for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub negative_tests: Vec<NegativeTest>,
     /// Who else is refused; only `explain` asks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also_broken: Vec<AlsoBroken>,

@@ -164,6 +164,7 @@ impl Cause {
             | Code::ClientNotGiven
             | Code::ServerNotGiven
             | Code::ProxiesBypassed
+            | Code::StrictNotEnforced
             | Code::UpdateRejected
             | Code::CertificateInvalid
             | Code::RootsDiffer

@@ -8,7 +8,7 @@ use kubectl_mtls::verdict::finding::Code;
 /// Findings that no manifest shows: somebody has to send a request, or to ask a proxy.
 const SEEN_ONLY: [&str; 5] = ["MTLS301", "MTLS502", "MTLS503", "MTLS504", "MTLS505"];
 /// Findings that the reference mesh shows when it is told to drift; what follows has names and times of that run.
-const DRIFTING: [&str; 4] = ["MTLS302", "MTLS303", "MTLS304", "MTLS501"];
+const DRIFTING: [&str; 5] = ["MTLS302", "MTLS303", "MTLS304", "MTLS305", "MTLS501"];
 
 const SECTIONS: [&str; 5] =
     ["## What it means", "## Example", "## Why Istio does so", "## How to fix it", "## How it looks"];

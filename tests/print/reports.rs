@@ -40,6 +40,7 @@ pub(super) fn report(pairs: Vec<Pair>, findings: Vec<Finding>) -> Report {
         unseen: Vec::new(),
         traffic: Vec::new(),
         arrival: None,
+        negative_tests: Vec::new(),
         also_broken: Vec::new(),
         listed: Listed::Each,
     }

@@ -11,7 +11,7 @@ use crate::print::Format;
 use crate::verdict::finding::{Code, SEVERITIES, UnknownCode};
 
 /// The pages, by code.
-const PAGES: [(&str, &str); 36] = [
+const PAGES: [(&str, &str); 37] = [
     ("MTLS101", include_str!("../../../docs/findings/MTLS101.md")),
     ("MTLS102", include_str!("../../../docs/findings/MTLS102.md")),
     ("MTLS103", include_str!("../../../docs/findings/MTLS103.md")),
@@ -39,6 +39,7 @@ const PAGES: [(&str, &str); 36] = [
     ("MTLS302", include_str!("../../../docs/findings/MTLS302.md")),
     ("MTLS303", include_str!("../../../docs/findings/MTLS303.md")),
     ("MTLS304", include_str!("../../../docs/findings/MTLS304.md")),
+    ("MTLS305", include_str!("../../../docs/findings/MTLS305.md")),
     ("MTLS401", include_str!("../../../docs/findings/MTLS401.md")),
     ("MTLS402", include_str!("../../../docs/findings/MTLS402.md")),
     ("MTLS403", include_str!("../../../docs/findings/MTLS403.md")),
