@@ -136,9 +136,11 @@ impl<'s> Hosts<'_, 's> {
         }
     }
 
-    /// Whether the virtual host of a service answers to another name of it.
+    /// Whether the virtual host of a service answers to another name of it. One that has only the name, since the service does
+    /// not have the port, answers to no other.
     pub(crate) fn answers_to(&self, svc: &Svc<'s>, alias: &str) -> bool {
-        self.scope.egress_for_port(self.port).is_some_and(|egress| egress.imports_alias(svc, alias))
+        let egress = self.scope.egress_for_port(self.port);
+        egress.is_some_and(|egress| egress.imports_alias(svc, alias) && self.service(egress, &svc.host).is_some())
     }
 
     fn service(&self, egress: &Egress<'s>, wanted: &str) -> Option<Arc<Svc<'s>>> {
