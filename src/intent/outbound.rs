@@ -113,9 +113,14 @@ pub(crate) struct Hosts<'a, 's> {
 impl<'s> Hosts<'_, 's> {
     /// Which routes take the plain request to a host.
     pub(crate) fn route(&self, wanted: &str) -> Hosted<'s> {
+        self.route_as(wanted, wanted)
+    }
+
+    /// The same for a request that was sent to another name of the host.
+    pub(crate) fn route_as(&self, wanted: &str, dialled: &str) -> Hosted<'s> {
         let Some(egress) = self.scope.egress_for_port(self.port) else { return Hosted::Unknown };
         match self.service(egress, wanted) {
-            Some(svc) => match self.ruled(egress.routings.of_http(&svc.host), wanted) {
+            Some(svc) => match self.ruled(egress.routings.of_http(&svc.host), dialled) {
                 Some(via) => Hosted::Ruled(via),
                 // Another name has no virtual host of its own: it is one of the names of what it leads to.
                 None if self.plane.rules.external_name_is_alias && matches!(svc.discovery, Discovery::Alias(_)) => {

@@ -222,7 +222,7 @@ impl<'s> Listeners<'s> {
 fn by_names<'s>(hosts: &Hosts<'_, 's>, wanted: &Svc<'s>, alias: Option<&str>) -> Hosted<'s> {
     let Some(alias) = alias else { return hosts.route(&wanted.host) };
     let answers = !matches!(wanted.discovery, Discovery::Alias(_)) && hosts.answers_to(wanted, alias);
-    let by_name = if answers { hosts.route(&wanted.host) } else { Hosted::Unknown };
+    let by_name = if answers { hosts.route_as(&wanted.host, alias) } else { Hosted::Unknown };
     match (hosts.route_alias(alias), by_name) {
         (Some(of_alias), Hosted::Ruled(of_name)) if hosts.is_first(of_name.root, of_alias.root) => {
             Hosted::Ruled(of_name)
