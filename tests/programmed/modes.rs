@@ -3,10 +3,11 @@
 
 use kubectl_mtls::intent::Mesh;
 use kubectl_mtls::model::evidence::{Reading, Unseen};
-use kubectl_mtls::model::pair::ServerRef;
+use kubectl_mtls::model::pair::{OriginMode, ServerRef};
+use kubectl_mtls::model::port::{Protocol, ServicePort};
 use kubectl_mtls::model::proxy_answers::{AdminEndpoint, Answer, ProxyAnswers};
-use kubectl_mtls::programmed::Proxies;
-use kubectl_mtls::programmed::proxy::Wanted;
+use kubectl_mtls::programmed::proxy::{Proxy, Wanted};
+use kubectl_mtls::programmed::{Proxies, outbound};
 use kubectl_mtls::verdict::join;
 use serde_json::{Value, json};
 
@@ -139,4 +140,31 @@ fn a_cluster_that_goes_where_was_dialled_has_one_socket_whoever_decides() {
     assert_eq!((&silent["mode"], &silent["modes"]), (&json!("AUTO"), &json!(["ISTIO_MUTUAL", "AUTO"])));
     let ruled = told("a-none", dialled(true), &[rule("httpbin", &json!({ "tls": { "mode": "ISTIO_MUTUAL" } }))]);
     assert_eq!((&ruled["mode"], &ruled["decidedBy"]["name"]), (&json!("ISTIO_MUTUAL"), &json!("httpbin")));
+}
+
+/// As istiod wrote them: rules without TLS, one of them where the namespace switches automatic mutual TLS off, and one whose
+/// secret a sidecar may not have.
+#[test]
+fn recorded_clusters_with_rules_that_do_not_decide() {
+    let body = read("rules-without-tls.sleep.foo.config_dump.json").into_bytes();
+    let answers = vec![Answer { endpoint: AdminEndpoint::ConfigDump, query: String::new(), body }];
+    let (namespace, pod) = ("foo".to_owned(), "sleep".to_owned());
+    let proxy = Proxy::read(&ProxyAnswers { namespace, pod, answers, ..ProxyAnswers::default() }, &Wanted::all());
+    let told = |namespace: &str| {
+        let server = ServerRef {
+            namespace: namespace.to_owned(),
+            service: "httpbin".to_owned(),
+            entry: false,
+            host: format!("httpbin.{namespace}.svc.cluster.local"),
+            port: ServicePort(8000),
+            port_name: "http".to_owned(),
+            protocol: Protocol::Http,
+        };
+        let told = outbound::read(&proxy, &server, &[]).unwrap();
+        let modes: Vec<OriginMode> = [told.mode].into_iter().chain(told.or_modes).collect();
+        (modes, told.named.unwrap().short())
+    };
+    assert_eq!(told("bar"), (vec![OriginMode::Auto], "dr/silent.bar".to_owned()));
+    assert_eq!(told("foo"), (vec![OriginMode::Disable, OriginMode::Auto], "dr/silent.foo".to_owned()));
+    assert_eq!(told("legacy"), (vec![OriginMode::Simple, OriginMode::Mutual], "dr/cred.legacy".to_owned()));
 }
