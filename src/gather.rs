@@ -6,6 +6,7 @@ mod chosen;
 mod concluded;
 mod counters;
 pub mod dumps;
+mod logs;
 pub mod mesh;
 mod negative;
 pub mod preflight;

@@ -1,5 +1,6 @@
 //! What went over the wire: curl's answers, read for what they prove and no more.
 
+pub mod access_log;
 pub mod causes;
 pub mod counters;
 pub mod flags;

@@ -11,6 +11,7 @@ pub mod failure;
 pub mod list;
 pub mod manifests;
 pub mod needs;
+pub mod pod_log;
 pub mod port_forward;
 pub mod rights;
 pub mod text;

@@ -93,22 +93,19 @@ fn refused_plaintext_is_counted_by_the_server_that_refused_it() {
     for pair in refused {
         let seen = &pair["observed"];
         assert_eq!(seen["causes"], json!(["plaintext-to-mutual-tls"]), "{}", pair["id"]);
-        assert_eq!(seen["counters"]["server"], json!(["no_filter_chain_match"]), "{}", pair["id"]);
+        assert_eq!(seen["heard"]["server"], json!(["no_filter_chain_match"]), "{}", pair["id"]);
         let has_proxy = pair["client"]["proxy"] == "sidecar";
         let still =
-            seen["counters"]["clientQuiet"].as_array().is_some_and(|quiet| quiet.contains(&json!("ssl.handshake")));
+            seen["heard"]["clientQuiet"].as_array().is_some_and(|quiet| quiet.contains(&json!("ssl.handshake")));
         assert_eq!(still, has_proxy, "{}: no handshake was tried", pair["id"]);
     }
-    assert!(
-        taken.iter().all(|pair| pair["observed"]["counters"].is_null()),
-        "what is answered leaves nothing to count"
-    );
+    assert!(taken.iter().all(|pair| pair["observed"]["heard"].is_null()), "what is answered leaves nothing to count");
 }
 
 #[test]
 fn without_the_proxies_nothing_is_counted_and_the_causes_stay_open() {
     let pairs = pairs(&["--no-proxy"]);
     let pair = pairs.iter().find(|pair| pair["id"] == "foo/sleep->bar/httpbin:8000").unwrap();
-    assert!(pair["observed"]["counters"].is_null());
+    assert!(pair["observed"]["heard"].is_null());
     assert!(pair["observed"]["causes"].as_array().unwrap().len() > 1, "{}", pair["observed"]);
 }

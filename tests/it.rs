@@ -1,5 +1,6 @@
 //! The one integration binary: each module is a suite.
 
+mod access_log;
 mod architecture;
 mod causes;
 mod cli;

@@ -13,6 +13,7 @@ use kubectl_mtls::source::exec::{Command, End};
 use serde_json::Value;
 
 mod gate;
+mod logs;
 mod queries;
 mod wire;
 

@@ -15,6 +15,7 @@ use kubectl_mtls::model::identity::SpiffeId;
 use kubectl_mtls::model::mesh::IstioVersion;
 use kubectl_mtls::model::name::{ClientName, LabelSelector, ServiceName};
 use kubectl_mtls::model::proxy_answers::{AdminEndpoint, Answer, ProxyAnswers};
+use kubectl_mtls::observed::access_log;
 use kubectl_mtls::observed::probe::{Patience, Question, Script};
 use kubectl_mtls::print::jsonpath::Template;
 use kubectl_mtls::programmed::proxy::{Proxy, Wanted};
@@ -26,7 +27,8 @@ use kubectl_mtls::xfcc;
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
+    ("access_log", access_log),
     ("admin", admin),
     ("config_dump", config_dump),
     ("jsonpath", jsonpath),
@@ -36,6 +38,13 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("transcript", transcript),
     ("xfcc", xfcc),
 ];
+
+/// A sidecar's access log: whatever is taken of it is short.
+pub fn access_log(bytes: &[u8]) {
+    for line in access_log::lines(&String::from_utf8_lossy(bytes)) {
+        assert!(line.words.iter().all(|word| (1..=300).contains(&word.chars().count())));
+    }
+}
 
 /// Manifests: read, decoded, and their policies judged.
 pub fn manifests(bytes: &[u8]) {

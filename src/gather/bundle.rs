@@ -79,7 +79,7 @@ pub struct Probed {
     pub server: ServerRef,
     /// What came of it.
     pub reading: Reading<Transfer>,
-    /// What both ends' proxies counted beside it: names of counters.
+    /// What both ends' proxies counted and logged of it: names of counters, Envoy's flags and details.
     #[serde(default, skip_serializing_if = "Heard::is_empty")]
     pub heard: Heard,
     /// What became of it when it was sent again.

@@ -15,7 +15,7 @@ use crate::verdict::join::Seen;
 /// What is known of a request beside its answer.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
-    /// What both proxies counted with it.
+    /// What both proxies counted and logged of it.
     pub(super) heard: Heard,
     /// What became of it when it was sent again.
     pub(super) repeats: Option<Repeats>,

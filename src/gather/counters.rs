@@ -22,8 +22,9 @@ use crate::source::envoy_admin::{At, EnvoyAdmin, Patience};
 
 /// Proxies that are asked at the same time.
 const AT_ONCE: usize = 4;
-/// Bound on an answer: nobody waits long for what only narrows.
+/// Bound on an answer, and on all of a reading: nobody waits long for what only narrows.
 const EACH: Duration = Duration::from_secs(3);
+const ALL: Duration = Duration::from_secs(10);
 /// Names in one question; more are left unasked, as a URL has its limits on the way.
 const NAMES: usize = 40;
 
@@ -95,6 +96,7 @@ impl<'a, 's> Counters<'a, 's> {
         let admin = EnvoyAdmin::new(self.cluster, patience);
         let asked = self.paths.iter().filter(|(place, _)| wanted(place)).map(|(place, path)| one(&admin, place, path));
         let answered = futures_util::stream::iter(asked).buffer_unordered(AT_ONCE);
+        let answered = answered.take_until(tokio::time::sleep(ALL));
         answered.filter_map(|reading| async { reading }).collect().await
     }
 

@@ -151,12 +151,16 @@ fn failed(plan: &ClientPlan<'_>, why: String, next: &str) -> FailedLook {
 
 /// The Service's name and namespace, as people call it from a pod; a path that echoes, or one that no application has.
 fn url(call: &Call) -> String {
-    let server = &call.server;
     let path = if call.echo { "headers" } else { ".well-known/kubectl-mtls" };
+    format!("http://{}/{path}", host(&call.server))
+}
+
+/// The host that a request names.
+pub(super) fn host(server: &ServerRef) -> String {
     if server.entry {
-        format!("http://{}:{}/{path}", server.service, server.port)
+        format!("{}:{}", server.service, server.port)
     } else {
-        format!("http://{}.{}:{}/{path}", server.service, server.namespace, server.port)
+        format!("{}.{}:{}", server.service, server.namespace, server.port)
     }
 }
 

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::gather::chosen::Chosen;
 use crate::gather::counters::Counters;
 use crate::gather::dumps::{self, Dump};
+use crate::gather::logs;
 use crate::gather::negative::{self, Negative};
 use crate::gather::probe::Answers;
 use crate::gather::progress::Progress;
@@ -35,7 +38,7 @@ pub(super) struct Replies {
     pub(super) arrival: Option<ArrivalView>,
     /// What the proxies were told, by their own word and by dumps.
     pub(super) programmed: Proxies,
-    /// What both proxies counted with a call.
+    /// What both proxies counted and logged of a call.
     pub(super) counted: HashMap<usize, Heard>,
     pub(super) repeated: Repeated,
     /// How many proxies answered; `None` where none was to be asked.
@@ -82,6 +85,7 @@ impl Replies {
         let barred_proxies = preflight.bar_proxies(&mut sample);
         let counters = Counters::of(cluster, &sample, chosen, asked);
         let before = counters.before().await;
+        let began = Instant::now();
         let (mut answers, mut looked) = tokio::join!(
             probe::run(cluster, &plans, Patience::default()),
             proxies::run(cluster, &sample, snapshot, scope.proxies, progress),
@@ -97,6 +101,10 @@ impl Replies {
         let repeated = repeat::settle(cluster, chosen, asked, &programmed, &mut answers).await;
         // What was counted was counted with the first answer.
         counted.retain(|call, _| !repeated.contains_key(call));
+        let open = logs::open((chosen, asked, &programmed), &answers.by_call, (&counted, &repeated));
+        for (call, written) in logs::heard(cluster, chosen, asked, &open, began).await {
+            counted.entry(call).or_default().add(written);
+        }
         let traffic = match scope.proxies.traffic {
             Some(window) => traffic::watch(cluster, &sample, window, progress).await,
             None => Traffic::default(),

@@ -19,7 +19,7 @@ pub use cause::Cause;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Heard {
-    /// The client's proxy: flags, details, transport failures, names of counters that grew.
+    /// The client's proxy: flags, details, transport failures of its access log, names of counters that grew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub client: Vec<String>,
     /// The server's proxy, likewise.
@@ -86,6 +86,14 @@ impl Heard {
     fn is_refused_late(&self) -> bool {
         let grew = |name: &str| self.client.iter().any(|word| word.ends_with(name));
         grew("ssl.handshake") && grew("ssl.connection_error") && !grew("upstream_cx_connect_fail")
+    }
+
+    /// Takes what was heard elsewhere of the same request.
+    pub fn add(&mut self, other: Self) {
+        self.client.extend(other.client);
+        self.server.extend(other.server);
+        self.client_quiet.extend(other.client_quiet);
+        self.server_quiet.extend(other.server_quiet);
     }
 
     /// Whether a counter that always grows with a cause is shown and stood still.

@@ -12,6 +12,9 @@ use crate::model::evidence::{Transfer, Unseen};
 /// Program and arguments; the transfers come on standard input.
 pub const ARGV: [&str; 4] = ["curl", "-q", "-K", "-"];
 
+/// `user-agent` of every request.
+pub const AGENT: &str = concat!("kubectl-mtls/", env!("CARGO_PKG_VERSION"));
+
 /// A request to be made from a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -97,7 +100,7 @@ impl Script {
              connect-timeout = {connect}\nmax-time = {total}\n\
              write-out = \"\\n{marker} {number} %{{http_code}} %{{exitcode}} end\\n%{{stderr}}{marker} {number} end\\n\"\n",
             url = question.url.replace('\\', "\\\\").replace('"', "\\\""),
-            agent = concat!("kubectl-mtls/", env!("CARGO_PKG_VERSION")),
+            agent = AGENT,
             connect = self.patience.connect.as_secs_f64(),
             total = self.patience.total.as_secs_f64(),
         );

@@ -30,7 +30,7 @@ pub struct Seen {
     pub causes: BTreeSet<Cause>,
     /// Envoy's response flags, where the answer implies them.
     pub flags: Vec<&'static str>,
-    /// What both ends' proxies counted beside it.
+    /// What both ends' proxies counted and logged beside it.
     pub heard: Heard,
     /// What it showed each time, where it was sent more than once.
     pub repeats: Option<Repeats>,
@@ -91,6 +91,20 @@ pub fn pair(
         ruled_out: Vec::new(),
         more: 0,
     }
+}
+
+/// Whether a failure still has several causes, with all that the proxies were told.
+#[must_use]
+pub fn leaves_open(
+    seen: &Seen,
+    (client, server): (&ClientRef, &ServerRef),
+    intent: &PairIntent,
+    programmed: &Programmed,
+) -> bool {
+    let told = programmed.outcome.wire;
+    let expected = if told == Wire::Unknown { intent.outcome.wire } else { told };
+    let wire = seen.conclusion.wire(expected);
+    causes::narrowed(&seen.causes, client, server, intent, programmed, wire).len() > 1
 }
 
 /// Whether an answer is something else than what follows from what the proxies were told.
@@ -222,7 +236,7 @@ fn observed_view(
         unsettled: seen.repeats.as_ref().is_some_and(|repeats| !repeats.settled),
         causes: causes.into_iter().collect(),
         flags: seen.flags.clone(),
-        counters: seen.heard.clone(),
+        heard: seen.heard.clone(),
         message: seen.transfer.message.clone(),
         answered_by: seen.conclusion.answered_by.as_str(),
         server: seen.transfer.header("server").map(str::to_owned),

@@ -315,9 +315,10 @@ pub struct SeenView {
     /// Envoy's response flags of the proxy that made the answer, where the answer implies them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<&'static str>,
-    /// Counters of both ends' proxies that grew with the request, and such as are shown and stood still.
+    /// What both ends' proxies counted and logged of the request, where curl's view alone leaves several causes: counters that grew,
+    /// counters that are shown and stood still, flags and details of the access log.
     #[serde(skip_serializing_if = "Heard::is_empty")]
-    pub counters: Heard,
+    pub heard: Heard,
     /// curl's own message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

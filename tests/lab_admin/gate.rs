@@ -1,7 +1,7 @@
 //! A server before the lab's API that forbids some paths, as RBAC would, and hands on the rest.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use kube::config::Kubeconfig;
 use kubectl_mtls::lab::network::listener::AbortOnDrop;
@@ -16,18 +16,29 @@ use tokio_rustls::TlsConnector;
 pub(super) struct Gate {
     kubeconfig: Kubeconfig,
     refused: Arc<AtomicUsize>,
+    asked: Arc<Mutex<Vec<String>>>,
     _accepting: AbortOnDrop,
 }
+
+/// What is said in place of the lab to a path with its query; `None` hands it on.
+pub(super) type Says = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 struct Behind {
     address: String,
     tls: TlsConnector,
     forbidden: Vec<String>,
     refused: Arc<AtomicUsize>,
+    says: Says,
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Gate {
     pub(super) async fn before(kubeconfig: &str, forbidden: &[&str]) -> Self {
+        Self::saying(kubeconfig, forbidden, Box::new(|_| None)).await
+    }
+
+    /// One that answers some paths itself, with text.
+    pub(super) async fn saying(kubeconfig: &str, forbidden: &[&str], says: Says) -> Self {
         let mut kubeconfig = Kubeconfig::from_yaml(kubeconfig).unwrap();
         let cluster = kubeconfig.clusters[0].cluster.as_mut().unwrap();
         let address = cluster.server.as_ref().unwrap().trim_start_matches("https://").to_owned();
@@ -43,23 +54,30 @@ impl Gate {
             .with_no_client_auth();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         cluster.server = Some(format!("http://{}", listener.local_addr().unwrap()));
-        let refused = Arc::new(AtomicUsize::new(0));
+        let (refused, asked) = (Arc::new(AtomicUsize::new(0)), Arc::default());
         let behind = Arc::new(Behind {
             address,
             tls: TlsConnector::from(Arc::new(config)),
             forbidden: forbidden.iter().map(|path| (*path).to_owned()).collect(),
             refused: Arc::clone(&refused),
+            says,
+            asked: Arc::clone(&asked),
         });
         let accepting = AbortOnDrop::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(carry(stream, Arc::clone(&behind)));
             }
         });
-        Self { kubeconfig, refused, _accepting: accepting }
+        Self { kubeconfig, refused, asked, _accepting: accepting }
     }
 
     pub(super) async fn cluster(&self) -> Cluster {
         Cluster::from_kubeconfig(self.kubeconfig.clone(), &ClusterRequest::default()).await.unwrap()
+    }
+
+    /// Paths that it answered itself.
+    pub(super) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
     }
 
     pub(super) fn refused(&self) -> usize {
@@ -88,6 +106,13 @@ async fn carry(mut stream: TcpStream, behind: Arc<Behind>) {
             status.len()
         );
         let _ = stream.write_all(answer.as_bytes()).await;
+        return;
+    }
+    let path = line.split(' ').nth(1).unwrap_or_default();
+    if let Some(said) = (behind.says)(path) {
+        behind.asked.lock().unwrap().push(path.to_owned());
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\ncontent-length";
+        let _ = stream.write_all(format!("{head}: {}\r\n\r\n{said}", said.len()).as_bytes()).await;
         return;
     }
     let name = ServerName::try_from("127.0.0.1").unwrap();

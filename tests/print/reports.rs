@@ -140,7 +140,7 @@ pub(super) fn seen(wire: Wire, http: &str, exit: u8, peer: PeerView, server: Opt
         answers: Vec::new(),
         at_first: None,
         unsettled: false,
-        counters: Heard::default(),
+        heard: Heard::default(),
         flags: Vec::new(),
         message: None,
         answered_by: "application",

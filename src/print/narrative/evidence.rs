@@ -28,8 +28,8 @@ pub(super) fn write(group: &Group<'_>, traffic: &[TrafficView], out: &mut dyn Wr
     if let Some(causes) = causes(pair) {
         writeln!(out, "           {causes}")?;
     }
-    if let Some(counted) = counted(pair) {
-        writeln!(out, "           {counted}")?;
+    if let Some(heard) = heard(pair) {
+        writeln!(out, "           {heard}")?;
     }
     for line in watched(pair, traffic) {
         writeln!(out, "{line}")?;
@@ -131,13 +131,13 @@ fn causes(pair: &Pair) -> Option<String> {
     }
 }
 
-/// What both proxies counted with a request that failed.
-fn counted(pair: &Pair) -> Option<String> {
+/// What both proxies counted and logged of a request that failed.
+fn heard(pair: &Pair) -> Option<String> {
     let ObservedView::Seen(seen) = &pair.observed else { return None };
-    let at = |end: &str, names: &[String]| (!names.is_empty()).then(|| format!("{end} {}", names.join(", ")));
-    let sides = [at("client", &seen.counters.client), at("server", &seen.counters.server)];
+    let at = |end: &str, names: &[String]| (!names.is_empty()).then(|| format!("{end} {}", visible(&names.join(", "))));
+    let sides = [at("client", &seen.heard.client), at("server", &seen.heard.server)];
     let sides: Vec<String> = sides.into_iter().flatten().collect();
-    (fails(seen) && !sides.is_empty()).then(|| format!("counted: {}", sides.join("; ")))
+    (fails(seen) && !sides.is_empty()).then(|| format!("counted and logged: {}", sides.join("; ")))
 }
 
 /// What the counters of the servers behind a pair did.
