@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use crate::decode::{self, Loaded};
+use crate::decode::{self, Assume, Loaded};
 use crate::gather::mesh::narrowed::Narrowed;
 use crate::model::evidence::FailedLook;
 use crate::model::snapshot::UnseenScope;
@@ -33,8 +33,10 @@ pub struct Look {
 /// Where to look.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
-    /// Namespace of the control plane, and of what others inherit from.
+    /// Namespace of the control plane.
     pub istio: String,
+    /// The mesh's root namespace, from which others inherit, where its configuration names another one.
+    pub root: Option<String>,
     /// The namespaces that were asked about.
     pub named: BTreeSet<String>,
     /// All of them were asked about.
@@ -75,15 +77,19 @@ pub async fn look(cluster: &Cluster, places: &Places) -> Result<Look, Failure> {
     if let Some(failure) = dead.filter(|_| look.objects.is_empty() && forbidden.is_empty()) {
         return Err(failure);
     }
+    let mut places = places.clone();
     match config {
-        Ok(object) => look.take(object),
+        Ok(object) => {
+            places.root = root(&object);
+            look.take(object);
+        }
         Err(failure) => {
             let name = format!("{} `{}`", MESH_CONFIG.resource, MESH_CONFIG.name.unwrap_or_default());
             look.blind(name, Some(places.istio.clone()), failure)?;
         }
     }
     if !forbidden.is_empty() {
-        Narrowed::new(cluster, places, forbidden).read(&mut look).await?;
+        Narrowed::new(cluster, &places, forbidden).read(&mut look).await?;
     }
     Ok(look)
 }
@@ -118,6 +124,13 @@ async fn mesh_config(cluster: &Cluster, istio_namespace: &str) -> Result<Vec<Val
         Err(Failure { reason: Reason::NotFound(_), .. }) => Ok(Vec::new()),
         Err(failure) => Err(failure),
     }
+}
+
+/// `rootNamespace` of the mesh configuration.
+fn root(config: &[Value]) -> Option<String> {
+    let loaded: Vec<Loaded> = config.iter().map(|object| Loaded { object: object.clone(), origin: None }).collect();
+    let (mesh, _) = decode::snapshot(&loaded, &Assume::default());
+    mesh.profiles.first().map(|profile| profile.config.root_namespace.clone())
 }
 
 // === impl Look ===
@@ -160,11 +173,13 @@ impl Places {
     /// Whether a kind of a namespace was asked about by the namespace's name, or is inherited from there.
     fn names(&self, place: Place, namespace: &str) -> bool {
         let looked = self.named.contains(namespace);
-        let inherited = !self.everywhere && namespace == self.istio;
+        let control_plane = namespace == self.istio;
+        let inherited = self.root.as_deref().unwrap_or(&self.istio) == namespace;
         match place {
             Place::Looked => looked,
-            Place::LookedAndControlPlane => looked || inherited,
-            Place::ControlPlane => inherited,
+            Place::LookedAndControlPlane => looked || !self.everywhere && control_plane,
+            Place::LookedAndRoot => looked || !self.everywhere && inherited,
+            Place::ControlPlane => !self.everywhere && control_plane,
         }
     }
 }

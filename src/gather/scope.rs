@@ -41,7 +41,8 @@ impl Scope {
 
     /// The namespaces that are looked at, as far as the question tells: those of servers and clients that it names.
     pub(super) fn places(&self, own: &str, istio: &str) -> Places {
-        let services = self.services.iter().map(|service| service.parts().1.unwrap_or(own));
+        let services = self.services.iter().filter(|service| !is_foreign(service));
+        let services = services.map(|service| service.parts().1.unwrap_or(own));
         let clients = self.from.iter().filter_map(|client| match client {
             ClientName::Named { namespace, .. } => namespace.as_deref(),
             ClientName::Labelled(_) => None,
@@ -49,10 +50,17 @@ impl Scope {
         let place = self.place(own);
         Places {
             istio: istio.to_owned(),
+            root: None,
             named: services.chain(clients).chain(place).map(str::to_owned).collect(),
             everywhere: self.services.is_empty() && place.is_none(),
         }
     }
+}
+
+/// Whether it is a host outside of the cluster: `api.example.com` names no namespace.
+fn is_foreign(service: &ServiceName) -> bool {
+    let host = service.text.split(':').next().unwrap_or_default();
+    host.split('.').nth(2).is_some_and(|third| third != "svc")
 }
 
 /// How much of the answer is spelled out.

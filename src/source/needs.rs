@@ -22,8 +22,10 @@ pub enum Purpose {
 pub enum Place {
     /// In every namespace that is looked at.
     Looked,
-    /// There, and in the namespace of the control plane, from which others inherit or where it runs.
+    /// There, and in the namespace where the control plane runs.
     LookedAndControlPlane,
+    /// There, and in the mesh's root namespace, from which others inherit: the control plane's, unless it says otherwise.
+    LookedAndRoot,
     /// In the namespace of the control plane alone.
     ControlPlane,
 }
@@ -51,9 +53,9 @@ pub const LISTED: [Listed; 9] = [
     listed("", "services", "Service", Place::Looked),
     listed("discovery.k8s.io", "endpointslices", "EndpointSlice", Place::Looked),
     // What is written in the root namespace holds for all others.
-    listed("security.istio.io", "peerauthentications", "PeerAuthentication", Place::LookedAndControlPlane),
-    listed("networking.istio.io", "destinationrules", "DestinationRule", Place::LookedAndControlPlane),
-    listed("networking.istio.io", "sidecars", "Sidecar", Place::LookedAndControlPlane),
+    listed("security.istio.io", "peerauthentications", "PeerAuthentication", Place::LookedAndRoot),
+    listed("networking.istio.io", "destinationrules", "DestinationRule", Place::LookedAndRoot),
+    listed("networking.istio.io", "sidecars", "Sidecar", Place::LookedAndRoot),
     listed("networking.istio.io", "serviceentries", "ServiceEntry", Place::Looked),
     listed("networking.istio.io", "workloadentries", "WorkloadEntry", Place::Looked),
     listed("networking.istio.io", "virtualservices", "VirtualService", Place::Looked),

@@ -83,3 +83,20 @@ async fn whoever_may_read_nothing_is_told_so() {
         assert!(!ended.stderr.contains("No resources found"), "{args:?}");
     }
 }
+
+/// The mesh configuration may name another namespace to inherit from than the control plane's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_root_namespace_is_found_rather_than_assumed() {
+    let world = World::start().await;
+    let config = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "istio", "namespace": "istio-system" },
+        "data": { "mesh": "rootNamespace: mesh-policies" } });
+    world.apply_object(&config).await;
+    world.grant("foo", &["-n", "foo"], None).await;
+    let args = ["check", "httpbin.foo", "--from", "sleep.foo", "--no-probe", "--no-proxy", "-o", "json"];
+    let ended = world.run("foo", &args).await;
+    let report = ended.json();
+    assert_eq!(verdicts(&report), [("foo/sleep->foo/httpbin:8000", "unknown")]);
+    let because = report["pairs"][0]["intent"]["because"].as_str().unwrap();
+    assert!(because.contains("of namespace `mesh-policies` could not be listed (no right to list"), "{because}");
+    assert_eq!(ended.status, 4, "{}", ended.stderr);
+}

@@ -77,6 +77,7 @@ impl<'a> Narrowed<'a> {
     fn namespaces(&self, look: &Look) -> Vec<String> {
         let mut namespaces: BTreeSet<String> = self.places.named.clone();
         namespaces.insert(self.places.istio.clone());
+        namespaces.extend(self.places.root.clone());
         let known = look.objects.iter().filter(|loaded| loaded.object.get("kind") == Some(&NAMESPACES.kind.into()));
         let known: BTreeSet<String> =
             known.filter_map(|loaded| loaded.object.pointer("/metadata/name")?.as_str()).map(str::to_owned).collect();
