@@ -199,11 +199,13 @@ impl<'s> Listeners<'s> {
                 Named::Unmatched => (unknown(), Payload::Tcp),
             },
             // The routes of one service; none where the egress listener of the port does not import it.
-            (Leads::To(svc, Payload::Http), Payload::Http) => match hosts.route(&svc.host) {
-                Hosted::Own(_) => (Routed::Cluster(svc), Payload::Http),
-                Hosted::Ruled(via) => (Routed::Ruled(via), Payload::Http),
-                Hosted::Unknown => (Routed::NoRoute, Payload::Http),
-            },
+            (Leads::To(svc, Payload::Http), Payload::Http) => {
+                match hosts.route_as(&svc.host, alias.unwrap_or(&wanted.host)) {
+                    Hosted::Own(_) => (Routed::Cluster(svc), Payload::Http),
+                    Hosted::Ruled(via) => (Routed::Ruled(via), Payload::Http),
+                    Hosted::Unknown => (Routed::NoRoute, Payload::Http),
+                }
+            }
             (Leads::To(_, Payload::Http) | Leads::Routes, Payload::Tcp) => (Routed::NotHttp, Payload::Http),
             (Leads::Routes, Payload::Http) => {
                 let routed = match by_names(hosts, wanted, alias) {
