@@ -77,15 +77,16 @@ pub(super) async fn heard(
         places.extend((client.proxy == ProxyKind::Sidecar).then(|| place(client)));
         places.extend(endpoint.filter(|endpoint| endpoint.proxy == ProxyKind::Sidecar).and_then(place_of));
     }
-    let Some(first) = places.pop_first() else { return HashMap::new() };
+    // The right is the same for all in practice: where the first log is closed nobody waits, and no other is tried.
+    let Some(first) = places.first() else { return HashMap::new() };
+    if read(cluster, first.clone(), began.elapsed(), 1).await.is_none() {
+        return HashMap::new();
+    }
     tokio::time::sleep(WRITTEN).await;
     let since = began.elapsed();
-    // The right is the same for all in practice: where the first log is closed, no other is tried.
-    let Some(first) = read(cluster, first, since).await else { return HashMap::new() };
-    let readings = places.into_iter().map(|place| read(cluster, place, since));
+    let readings = places.into_iter().map(|place| read(cluster, place, since, MOST));
     let logs = futures_util::stream::iter(readings).buffer_unordered(AT_ONCE).take_until(tokio::time::sleep(ALL));
-    let mut logs: HashMap<Place, Vec<Line>> = logs.filter_map(|log| async { log }).collect().await;
-    logs.extend([first]);
+    let logs: HashMap<Place, Vec<Line>> = logs.filter_map(|log| async { log }).collect().await;
     let said = ends.into_iter().map(|(call, client, server, endpoint)| {
         let at_client = logs.get(&place(client)).map(|lines| of_request(lines, server)).unwrap_or_default();
         let at_server = endpoint.and_then(|endpoint| Some((logs.get(&place_of(endpoint)?)?, endpoint)));
@@ -95,8 +96,8 @@ pub(super) async fn heard(
     said.filter(|(_, heard)| !heard.is_empty()).collect()
 }
 
-async fn read(cluster: &Cluster, place: Place, since: Duration) -> Option<(Place, Vec<Line>)> {
-    let asked = cluster.log((&place.0, &place.1, CONTAINER), since, MOST);
+async fn read(cluster: &Cluster, place: Place, since: Duration, most: u32) -> Option<(Place, Vec<Line>)> {
+    let asked = cluster.log((&place.0, &place.1, CONTAINER), since, most);
     let text = tokio::time::timeout(EACH, asked).await.ok()?.ok()?;
     Some((place, access_log::lines(&text).collect()))
 }
