@@ -7,6 +7,7 @@ mod cli;
 mod completion;
 mod counters;
 mod decode;
+mod ended;
 mod envoy;
 mod explain;
 mod faulty;

@@ -1,35 +1,16 @@
 //! `check --negative-test`: what STRICT must refuse is sent, and an answer is a finding.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
-
-use std::process::Command;
-
 use kubectl_mtls::model::evidence::Transfer;
 use kubectl_mtls::verdict::negative::{Attempt, Sent};
 use serde_json::{Value, json};
 
-struct Ended {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
+use crate::ended::{Ended, mtls};
 
 /// A check of the httpbins, of which those of foo and bar are STRICT, with requests of this kind alone.
 fn check(args: &[&str]) -> Ended {
-    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"))
-        .args(["check", "--standalone", "--no-probe", "--no-proxy", "--negative-test", "--severity", "MTLS101=off"])
-        .args(args)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-impl Ended {
-    fn report(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stderr))
-    }
+    const ALONE: [&str; 7] =
+        ["check", "--standalone", "--no-probe", "--no-proxy", "--negative-test", "--severity", "MTLS101=off"];
+    mtls(&[&ALONE, args].concat())
 }
 
 const POLICIES: [&str; 2] = ["-f", "tests/cli/policies.yaml"];
@@ -38,7 +19,7 @@ const JSON: [&str; 2] = ["-o", "json"];
 #[test]
 fn strict_refuses_plaintext_and_tls_without_a_certificate() {
     let ended = check(&[POLICIES, JSON].concat());
-    let report = ended.report();
+    let report = ended.json();
     assert_eq!(ended.status, 0, "{}", ended.stderr);
     let tests = report["negativeTests"].as_array().unwrap();
     let of = |test: &Value| (test["namespace"].as_str().unwrap().to_owned(), test["port"].as_u64().unwrap());
@@ -80,7 +61,7 @@ fn an_answer_is_an_error_whatever_the_format() {
             if format != "json" {
                 continue;
             }
-            let report = ended.report();
+            let report = ended.json();
             let found: Vec<&Value> =
                 report["findings"].as_array().unwrap().iter().filter(|finding| finding["code"] == "MTLS305").collect();
             assert_eq!((found.len(), &found[0]["id"]), (1, &json!("MTLS305/foo/httpbin:80")), "{drift}");
@@ -102,9 +83,9 @@ fn an_answer_is_an_error_whatever_the_format() {
 fn without_a_sender_nothing_is_proven() {
     let ended = check(&[&POLICIES[..], &JSON, &["--from", "httpbin.foo", "-n", "bar"]].concat());
     // The container of its sidecar does.
-    assert_eq!(ended.report()["negativeTests"][0]["from"]["container"], "istio-proxy");
+    assert_eq!(ended.json()["negativeTests"][0]["from"]["container"], "istio-proxy");
     let ended = check(&[&POLICIES[..], &JSON, &["--from", "httpbin.legacy", "-n", "bar"]].concat());
-    let report = ended.report();
+    let report = ended.json();
     assert_eq!(report["negativeTests"][0]["result"], "unproven");
     let why = report["negativeTests"][0]["why"].as_str().unwrap();
     assert!(why.starts_with("nobody could send it (legacy/httpbin-") && why.contains("it has no curl"), "{why}");
@@ -119,14 +100,14 @@ fn without_a_sender_nothing_is_proven() {
 #[test]
 fn a_client_without_sidecar_sends_it_where_no_sidecar_can() {
     let ended = check(&[&POLICIES[..], &JSON, &["--from", "sleep.legacy", "-n", "bar"]].concat());
-    let test = &ended.report()["negativeTests"][0];
+    let test = &ended.json()["negativeTests"][0];
     assert_eq!((&test["from"]["namespace"], &test["from"]["container"]), (&json!("legacy"), &json!("sleep")));
     assert_eq!((&test["result"], ended.status), (&json!("refused"), 0));
 }
 
 #[test]
 fn where_nothing_is_strict_nothing_is_sent() {
-    let report = check(&JSON).report();
+    let report = check(&JSON).json();
     assert_eq!((report.get("negativeTests"), &report["unseen"]), (None, &json!([])));
 }
 

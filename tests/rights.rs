@@ -1,9 +1,8 @@
 //! Users with few rights: what `rbac` prints is enough and no more, and what is missing is named.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use kube::config::Kubeconfig;
 use kubectl_mtls::decode::manifests;
@@ -14,6 +13,8 @@ use kubectl_mtls::source::cluster::{Cluster, ClusterRequest};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::ended::{Ended, mtls};
+
 mod least;
 mod narrow;
 
@@ -22,14 +23,6 @@ struct World {
     lab: Lab,
     cluster: Cluster,
     home: TempDir,
-}
-
-/// What a command came to.
-#[derive(Debug, PartialEq, Eq)]
-struct Ended {
-    status: i32,
-    stdout: String,
-    stderr: String,
 }
 
 impl World {
@@ -130,16 +123,4 @@ fn objects(yaml: &str) -> Vec<Value> {
     let (objects, problems) = manifests::parse("roles.yaml", yaml, "default");
     assert!(problems.is_empty(), "{problems:?}");
     objects.into_iter().map(|loaded| loaded.object).collect()
-}
-
-fn mtls(args: &[String]) -> Ended {
-    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls")).args(args).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-impl Ended {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stderr))
-    }
 }

@@ -1,8 +1,7 @@
 //! `check --wait`: who holds what policy demands, and who lags.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::indexing_slicing, reason = "helpers of tests")]
 
-use std::process::Command;
 use std::time::Duration;
 
 use kube::config::Kubeconfig;
@@ -11,30 +10,13 @@ use kubectl_mtls::lab::mesh::{Lab, LabSettings};
 use kubectl_mtls::source::cluster::{Cluster, ClusterRequest};
 use serde_json::{Value, json};
 
-struct Ended {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn mtls(args: &[&str]) -> Ended {
-    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"))
-        .args(args)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-impl Ended {
-    fn arrival(&self) -> Value {
-        let report: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stderr));
-        report["arrival"].clone()
-    }
-}
+use crate::ended::{Ended, mtls};
 
 const POLICIES: &str = "tests/cli/policies.yaml";
+
+fn arrival(ended: &Ended) -> Value {
+    ended.json()["arrival"].clone()
+}
 
 /// The policies contradict each other, which is another question.
 #[test]
@@ -58,7 +40,7 @@ fn a_proxy_that_drifted_lags_and_never_arrives_whatever_the_format() {
         assert!(ended.stderr.contains(waiting), "{format}: {}", ended.stderr);
         match format {
             "json" => {
-                let arrival = ended.arrival();
+                let arrival = arrival(&ended);
                 assert_eq!(
                     (&arrival["arrived"], &arrival["pods"], &arrival["holding"]),
                     (&json!(false), &json!(4), &json!(3))
@@ -93,7 +75,7 @@ fn a_refused_update_and_a_client_that_lags_are_told_apart() {
     let args =
         ["check", "--standalone", "-f", POLICIES, "--drift", "rejected=httpbin.foo", "--drift", "client=sleep.foo"];
     let ended = mtls(&[&args[..], &["--wait=1s", "-o", "json"]].concat());
-    let arrival = ended.arrival();
+    let arrival = arrival(&ended);
     let of = |pod: &Value| (pod["namespace"].as_str().unwrap().to_owned(), pod["state"].as_str().unwrap().to_owned());
     let states: Vec<_> = arrival["lagging"].as_array().unwrap().iter().map(of).collect();
     let expected = [("foo", "rejected"), ("foo", "lags")].map(|(at, state)| (at.to_owned(), state.to_owned()));
@@ -122,7 +104,7 @@ async fn an_update_that_comes_late_is_waited_for() {
     let ended = tokio::task::spawn_blocking(wait).await.unwrap();
     assert_eq!(ended.status, 0, "{}", ended.stderr);
     // Both sleep with a sidecar, and httpbin.foo.
-    let arrival = ended.arrival();
+    let arrival = arrival(&ended);
     assert_eq!((&arrival["arrived"], &arrival["holding"], &arrival["lagging"]), (&json!(true), &json!(3), &json!([])));
     assert!(ended.stderr.contains("waiting: 2/3 pods hold what policy demands, 1 lag"), "{}", ended.stderr);
     assert!((1..30).contains(&arrival["seconds"].as_u64().unwrap()), "{arrival}");

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::cli::drift::Idle;
 use serde_json::Value;
 
-use crate::decode::{Loaded, Objects, Problem, ProblemSeverity};
+use crate::decode::{Loaded, Problem, ProblemSeverity};
 use crate::exit::Exit;
 use crate::gather::bundle::BundleError;
 use crate::gather::check::{Checked, NoCheck, Place, place};
@@ -18,10 +18,8 @@ use crate::source::manifests::Unreadable;
 /// What `-f` gave: objects, and what is wrong with them.
 #[derive(Debug, Default)]
 pub struct Manifests {
-    /// The objects that could be read, to be applied.
+    /// The objects that could be read, where they are to be applied.
     pub objects: Vec<Loaded>,
-    /// The objects that could be read, to be judged as they are.
-    pub gathered: Objects,
     /// What is wrong, by file, line and field.
     pub problems: Vec<Problem>,
     /// The mesh configuration that was given beside them.

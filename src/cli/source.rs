@@ -106,9 +106,12 @@ impl SourceArgs {
     pub fn answer(&self, scope: &Scope, streams: &mut Streams<'_>) -> Result<Answer, Exit> {
         self.refuse_contradictions(scope, streams)?;
         let mesh_config = self.mesh_config.read(streams)?;
-        let read = if self.standalone { self.manifests.read(streams) } else { self.manifests.gather(streams) };
-        let mut given = Manifests { mesh_config, ..read };
-        let gathered = std::mem::take(&mut given.gathered);
+        let (given, gathered) = if self.standalone {
+            (self.manifests.read(streams), Objects::default())
+        } else {
+            self.manifests.gather(streams)
+        };
+        let given = Manifests { mesh_config, ..given };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| {
             notice::error(streams, &format!("cannot start: {error}"), None);
@@ -288,14 +291,14 @@ impl ManifestArgs {
     }
 
     /// The same, to judge it as it is.
-    pub fn gather(&self, streams: &mut Streams<'_>) -> Manifests {
+    fn gather(&self, streams: &mut Streams<'_>) -> (Manifests, Objects) {
         let mut gathered = Objects::default();
         let given = self.each(streams, |file, text| {
             let (read, problems) = manifests::gather(file, text, self.default_namespace());
             gathered.append(read);
             problems
         });
-        Manifests { gathered, ..given }
+        (given, gathered)
     }
 
     fn each(&self, streams: &mut Streams<'_>, mut read: impl FnMut(&str, &str) -> Vec<Problem>) -> Manifests {

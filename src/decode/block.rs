@@ -1,5 +1,5 @@
-//! YAML in the block style of generators and people, line by line, without a parser's events: ten times as fast for files of
-//! hundreds of thousands of lines.
+//! YAML in the block style of generators and people, line by line and without a parser's events, for files of hundreds of thousands
+//! of lines.
 //!
 //! Only mappings and lists by indentation, with keys and values of one line, in printable ASCII. At anything else the text is
 //! left to a reader that knows more, so that whatever is read here is what those read.

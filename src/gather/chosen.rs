@@ -164,7 +164,7 @@ impl<'s> Chosen<'s> {
         &'p self,
         intents: &'p [PairIntent],
     ) -> impl Iterator<Item = (&'s Pod, &'p ServerRef, &'p PairIntent)> {
-        self.pairs().zip(intents).map(|((client, server), intent)| (client.pod, server, intent))
+        self.calls(intents).map(|(client, server, intent)| (client.pod, server, intent))
     }
 
     /// Every call with its client.

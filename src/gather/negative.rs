@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::gather::chosen::Chosen;
-use crate::gather::probe::{first_line, is_test_client, nonce};
+use crate::gather::probe::{how, is_test_client, nonce, sent};
 use crate::gather::progress::Progress;
 use crate::gather::scope::Scope;
 use crate::model::evidence::{FailedLook, Transfer, Unseen};
@@ -15,9 +15,9 @@ use crate::model::pair::{AcceptMode, PairIntent};
 use crate::model::port::PortClass;
 use crate::model::wire::Wire;
 use crate::model::workload::{Pod, ProxyKind};
-use crate::observed::probe::{ARGV, Patience, Question, Script};
+use crate::observed::probe::{Patience, Question, Script};
 use crate::source::cluster::Cluster;
-use crate::source::exec::{Command, End, Ran};
+use crate::source::exec::End;
 use crate::verdict::negative::{Attempt, NegativeTest, Sender, Sent};
 
 /// What came of it, and what could not be done.
@@ -137,23 +137,11 @@ async fn send<'t>(
 ) -> Result<Vec<Answers>, String> {
     let questions: Vec<Question> = tests.filter_map(questions).flatten().collect();
     let script = Script::new(nonce(), questions, Patience::default());
-    let stdin = script.stdin();
-    let command = Command {
-        namespace: from.pod.namespace(),
-        pod: &from.pod.meta.name,
-        container: from.container,
-        argv: &ARGV,
-        stdin: &stdin,
-        timeout: script.bound(),
-    };
-    let Ran { stdout, stderr, end } = cluster.exec(&command).await.map_err(|failure| failure.reason.to_string())?;
-    let how = match &end {
-        End::NoSuchProgram(text) => return Err(format!("it has no curl: {text}")),
-        End::Exited(code) => format!("it exited with {code}{}", first_line(&stderr)),
-        End::Broken(text) => text.clone(),
-        End::TimedOut(bound) => format!("it was still running after {bound:?}"),
-    };
-    let mut answers = script.answers(&stdout, &stderr, &how).into_iter();
+    let ran = sent(cluster, from.pod, from.container, &script).await.map_err(|failure| failure.reason.to_string())?;
+    if let End::NoSuchProgram(text) = &ran.end {
+        return Err(format!("it has no curl: {text}"));
+    }
+    let mut answers = script.answers(&ran.stdout, &ran.stderr, &how(&ran)).into_iter();
     let mut all = Vec::new();
     while let (Some(control), Some(plaintext), Some(tls)) = (answers.next(), answers.next(), answers.next()) {
         all.push([control, plaintext, tls]);

@@ -11,6 +11,7 @@ use crate::model::workload::Pod;
 use crate::observed::probe::{ARGV, Patience, Question, Script};
 use crate::source::cluster::Cluster;
 use crate::source::exec::{Command, End, Ran};
+use crate::source::failure::{Failure, Reason};
 
 /// The requests of one client pod.
 #[derive(Debug)]
@@ -78,23 +79,12 @@ type Readings = Vec<(usize, Reading<Transfer>)>;
 async fn one(cluster: &Cluster, plan: &ClientPlan<'_>, patience: Patience) -> (Readings, Option<FailedLook>) {
     let questions = plan.calls.iter().map(|call| Question::new(url(call))).collect();
     let script = Script::new(nonce(), questions, patience);
-    let stdin = script.stdin();
-    let command = Command {
-        namespace: plan.pod.namespace(),
-        pod: &plan.pod.meta.name,
-        container: plan.container,
-        argv: &ARGV,
-        stdin: &stdin,
-        timeout: script.bound(),
-    };
     let all = |why: &Unseen| plan.calls.iter().map(|call| (call.number, Reading::Unseen(why.clone()))).collect();
-    match cluster.exec(&command).await {
+    match sent(cluster, plan.pod, plan.container, &script).await {
         Err(failure) => {
             let why = match &failure.reason {
-                crate::source::failure::Reason::Forbidden(text) => Unseen::Forbidden(text.clone()),
-                crate::source::failure::Reason::TimedOut(bound) => {
-                    Unseen::TimedOut(format!("no answer within {bound:?}"))
-                }
+                Reason::Forbidden(text) => Unseen::Forbidden(text.clone()),
+                Reason::TimedOut(bound) => Unseen::TimedOut(format!("no answer within {bound:?}")),
                 other => Unseen::Failed(other.to_string()),
             };
             (all(&why), Some(failure.look()))
@@ -109,12 +99,7 @@ async fn one(cluster: &Cluster, plan: &ClientPlan<'_>, patience: Patience) -> (R
 }
 
 fn answered(plan: &ClientPlan<'_>, script: &Script, ran: &Ran) -> (Readings, Option<FailedLook>) {
-    let how = match &ran.end {
-        End::Exited(code) => format!("it exited with {code}{}", first_line(&ran.stderr)),
-        End::Broken(text) => text.clone(),
-        End::TimedOut(bound) => format!("it was still running after {bound:?}"),
-        End::NoSuchProgram(text) => text.clone(),
-    };
+    let how = how(ran);
     let mut missing = 0;
     let readings = script
         .answers(&ran.stdout, &ran.stderr, &how)
@@ -135,7 +120,24 @@ fn answered(plan: &ClientPlan<'_>, script: &Script, ran: &Ran) -> (Readings, Opt
     (readings, look)
 }
 
-pub(super) fn first_line(stderr: &[u8]) -> String {
+/// Runs a script in a container.
+pub(super) async fn sent(cluster: &Cluster, pod: &Pod, container: &str, script: &Script) -> Result<Ran, Failure> {
+    let stdin = script.stdin();
+    let (namespace, pod) = (pod.namespace(), pod.meta.name.as_str());
+    let command = Command { namespace, pod, container, argv: &ARGV, stdin: &stdin, timeout: script.bound() };
+    cluster.exec(&command).await
+}
+
+/// How a run ended, for those of its requests that have no answer.
+pub(super) fn how(ran: &Ran) -> String {
+    match &ran.end {
+        End::Exited(code) => format!("it exited with {code}{}", first_line(&ran.stderr)),
+        End::Broken(text) | End::NoSuchProgram(text) => text.clone(),
+        End::TimedOut(bound) => format!("it was still running after {bound:?}"),
+    }
+}
+
+fn first_line(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     text.lines().next().map(|line| format!(": {line}")).unwrap_or_default()
 }

@@ -59,16 +59,16 @@ pub(crate) fn of_client<'s>(
             steps.add(PolicyKind::WorkloadEntry, &machine.meta, "spec.address", says);
         }
     }
-    let led = calls.iter().flat_map(|call| &call.legs).filter_map(|leg| leg.found.as_ref()).map(|(svc, _)| svc);
-    for entry in led.chain(others.iter().map(|(svc, _)| svc)).flat_map(|svc| &svc.entries) {
+    let led = calls.iter().flat_map(|call| &call.legs).filter_map(|leg| leg.found.as_ref());
+    let elsewhere: Vec<&(Arc<Svc<'s>>, Cluster<'s>)> = led.chain(others).collect();
+    for entry in elsewhere.iter().flat_map(|(svc, _)| &svc.entries) {
         steps.add(PolicyKind::ServiceEntry, &entry.meta, "spec.hosts", "names where the call goes".to_owned());
     }
     for (svc, cluster) in others.iter().filter(|(_, cluster)| originates.route != Route::Cluster(cluster.name.clone()))
     {
         steps.by_other(question, svc, cluster);
     }
-    let led = calls.iter().flat_map(|call| &call.legs).filter_map(|leg| leg.found.as_ref());
-    for (svc, cluster) in led.chain(others) {
+    for (svc, cluster) in elsewhere {
         steps.assumed(question, svc, cluster);
     }
     let config = &question.plane.profile.config;

@@ -182,11 +182,8 @@ impl<'s> Hosts<'_, 's> {
 
     /// The services with the port that an egress listener imports.
     fn listed(&self, egress: &Egress<'s>) -> impl Iterator<Item = &Arc<Svc<'s>>> {
-        let imported = |svc: &&Arc<Svc<'s>>| {
-            let namesakes = self.scope.selected(egress, self.plane, self.registry.host(&svc.host));
-            namesakes.iter().any(|chosen| Arc::ptr_eq(chosen, svc))
-        };
-        self.registry.with_port(self.port).iter().filter(imported)
+        let candidates = self.registry.with_port(self.port).iter();
+        candidates.filter(|svc| self.scope.selects(egress, self.plane, self.registry, svc))
     }
 
     /// Whether the routes of a VirtualService are read before those of another one: of two virtual hosts that claim a name
@@ -238,11 +235,7 @@ impl<'s> Hosts<'_, 's> {
     /// Whether it is this egress listener that a service's listener comes from.
     fn brings(&self, egress: &Egress<'s>, svc: &Svc<'s>) -> bool {
         let here = egress.port().is_none_or(|port| port == self.port);
-        here && self
-            .scope
-            .selected(egress, self.plane, self.registry.host(&svc.host))
-            .iter()
-            .any(|found| std::ptr::eq(found.as_ref(), svc))
+        here && self.scope.selects(egress, self.plane, self.registry, svc)
     }
 }
 

@@ -157,6 +157,18 @@ impl<'s> Scope<'s> {
         imported.into_iter().cloned().collect()
     }
 
+    /// Whether it is this service that an egress listener imports, of those that share its host.
+    pub(crate) fn selects(
+        &self,
+        egress: &Egress<'s>,
+        plane: &ControlPlane<'s>,
+        registry: &Registry<'s>,
+        svc: &Svc<'s>,
+    ) -> bool {
+        let chosen = self.selected(egress, plane, registry.host(&svc.host));
+        chosen.iter().any(|chosen| std::ptr::eq(chosen.as_ref(), svc))
+    }
+
     /// The egress listener whose hosts the HTTP routes of a port come from.
     ///
     /// Istio: `sidecar.go:GetEgressListenerForRDS`.

@@ -242,14 +242,8 @@ fn imported_with_port<'s>(
     registry: &Registry<'s>,
     port: ServicePort,
 ) -> Vec<Arc<Svc<'s>>> {
-    let mut found: Vec<Arc<Svc<'s>>> = registry
-        .with_port(port)
-        .iter()
-        .filter(|svc| {
-            scope.selected(egress, plane, registry.host(&svc.host)).iter().any(|chosen| Arc::ptr_eq(chosen, svc))
-        })
-        .cloned()
-        .collect();
+    let mut found: Vec<Arc<Svc<'s>>> =
+        registry.with_port(port).iter().filter(|svc| scope.selects(egress, plane, registry, svc)).cloned().collect();
     found.sort_by_key(|svc| plane.is_public(svc));
     found
 }
