@@ -50,6 +50,7 @@ pub use crowd::{Class, Crowd};
 pub use endpoint::{Location, ServiceEndpoint};
 pub use members::{Members, Numbers};
 pub use mesh::Mesh;
+pub use pair::Detail;
 
 // === impl Mesh, the questions ===
 
@@ -166,6 +167,7 @@ impl<'s> Mesh<'s> {
 
     fn question(&self, client: &'s Pod, server: &ServerRef) -> Option<Question<'_, 's>> {
         let svc = self.registry.of(server)?;
-        Some(Question { mesh: self, plane: self.plane(client)?, client, svc, port: svc.port(server.port)? })
+        let (plane, port) = (self.plane(client)?, svc.port(server.port)?);
+        Some(Question { mesh: self, plane, client, svc, port, detail: Detail::Layers })
     }
 }

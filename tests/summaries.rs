@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use kubectl_mtls::decode::{manifests, snapshot};
-use kubectl_mtls::intent::Mesh;
+use kubectl_mtls::intent::{Detail, Mesh};
 use kubectl_mtls::model::evidence::{Reading, Unseen};
 use kubectl_mtls::model::pair::{ClientRef, PairIntent, ServerRef};
 use kubectl_mtls::model::snapshot::Snapshot;
@@ -62,7 +62,7 @@ fn summed(mesh: &Mesh<'_>, namespaces: Option<&BTreeSet<String>>) -> Report {
     let crowd = mesh.crowd(&clients);
     let mut tallied = Tallied::new(mesh, &references, usize::MAX, false);
     for (number, server) in mesh.servers().iter().enumerate() {
-        for class in mesh.classes(&crowd, server, false) {
+        for class in mesh.classes(&crowd, server, false, Detail::Deciders) {
             let Some(first) = class.members.first() else { continue };
             let pair = pair(references[first], server, class.intent);
             tallied.add(Shared { pair, server: number, clients: class.members });

@@ -10,7 +10,7 @@ use std::thread;
 use crate::gather::chosen::{Chosen, unasked};
 use crate::gather::probe::is_test_client;
 use crate::gather::witnesses::Witnesses;
-use crate::intent::{Class, Crowd, Members, Mesh};
+use crate::intent::{Class, Crowd, Detail, Members, Mesh};
 use crate::model::evidence::{Reading, Unseen};
 use crate::model::pair::{ClientRef, PairIntent, ServerRef};
 use crate::verdict::join::{self, Seen};
@@ -97,8 +97,10 @@ struct Asked<'a, 's> {
 impl Asked<'_, '_> {
     fn about(&self, number: usize) -> Vec<Shared> {
         let Some(server) = self.chosen.servers.get(number) else { return Vec::new() };
+        // Nobody is shown the layers; only what a proxy was told is compared with them.
+        let detail = if self.witnesses.proxies.is_empty() { Detail::Deciders } else { Detail::Layers };
         let mut shared = Vec::new();
-        for Class { members, intent } in self.mesh.classes(self.crowd, server, false) {
+        for Class { members, intent } in self.mesh.classes(self.crowd, server, false, detail) {
             let seen = self.seen(number, &members, &intent);
             shared.extend(seen.iter().filter_map(|client| self.alone(*client, number)));
             let members = if seen.is_empty() { members } else { members.without(&seen) };

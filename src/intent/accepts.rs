@@ -21,11 +21,21 @@ struct Layered<'s> {
 
 /// What a pod accepts on a port, as its own control plane has it.
 pub(crate) fn of<'s>(mesh: &Mesh<'s>, pod: &'s Pod, port: WorkloadPort) -> Accepts {
+    told(mesh, pod, port, true)
+}
+
+/// The same without the layers that led there.
+pub(crate) fn deciding<'s>(mesh: &Mesh<'s>, pod: &'s Pod, port: WorkloadPort) -> Accepts {
+    told(mesh, pod, port, false)
+}
+
+fn told<'s>(mesh: &Mesh<'s>, pod: &'s Pod, port: WorkloadPort, layers: bool) -> Accepts {
     let declared = mesh.declared(pod);
     let class = declared.classes.get(&port).copied().unwrap_or(PortClass::Auto);
     match (pod.proxy, capture::inbound(pod, port), mesh.plane(pod)) {
         (ProxyKind::Sidecar, Ok(()), Some(plane)) => {
-            governed(&plane.peer_authentications, pod, (port, class), declared.bound.contains(&port))
+            let bound = declared.bound.contains(&port);
+            governed(&plane.peer_authentications, pod, (port, class), (bound, layers))
         }
         (ProxyKind::Sidecar, Err(bypass), _) => unguarded(class, Some((pod, bypass))),
         (ProxyKind::Sidecar, Ok(()), None)
@@ -69,7 +79,7 @@ fn governed(
     policies: &PeerAuthentications<'_>,
     pod: &Pod,
     (port, class): (WorkloadPort, PortClass),
-    bound: bool,
+    (bound, layers): (bool, bool),
 ) -> Accepts {
     let mut composed = policies.compose(&pod.meta.namespace, &pod.meta.labels);
     if bound {
@@ -80,6 +90,14 @@ fn governed(
     let decided_by = winner
         .and_then(|index| counting.get(index))
         .map_or_else(|| PolicyRef::default_of(PolicyKind::DefaultPermissive), Layered::policy);
+    let mode = match composed.port(port) {
+        MtlsMode::Strict => AcceptMode::Strict,
+        MtlsMode::Permissive => AcceptMode::Permissive,
+        MtlsMode::Disable => AcceptMode::Disable,
+    };
+    if !layers {
+        return Accepts { mode, class, decided_by, layers: Vec::new() };
+    }
     let mut layers = vec![Step {
         policy: PolicyRef::default_of(PolicyKind::DefaultPermissive),
         says: MtlsMode::Permissive.to_string(),
@@ -88,21 +106,22 @@ fn governed(
     }];
     layers.extend(ignored(policies, pod, port, &composed));
     layers.extend(composed.workload.filter(|_| bound).and_then(|policy| unread(policy, port)));
-    layers.extend(counting.iter().enumerate().map(|(index, layered)| {
+    layers.extend(spoken(&counting, winner, &decided_by));
+    layers.sort_by_key(|step| step.policy.layer);
+    Accepts { mode, class, decided_by, layers }
+}
+
+/// What the layers that Istio composes say, and which of them counts.
+fn spoken(counting: &[Layered<'_>], winner: Option<usize>, decided_by: &PolicyRef) -> Vec<Step> {
+    let step = |(index, layered): (usize, &Layered<'_>)| {
         let (effect, why) = match (layered.says, winner) {
             (None, _) => (Effect::Inherited, Some("UNSET takes what the layer below says".to_owned())),
             (Some(_), Some(winner)) if winner == index => (Effect::Effective, None),
             (Some(_), _) => (Effect::Overridden, Some(format!("by {}", decided_by.short()))),
         };
         Step { policy: layered.policy(), says: says(layered.says), effect, why }
-    }));
-    layers.sort_by_key(|step| step.policy.layer);
-    let mode = match composed.port(port) {
-        MtlsMode::Strict => AcceptMode::Strict,
-        MtlsMode::Permissive => AcceptMode::Permissive,
-        MtlsMode::Disable => AcceptMode::Disable,
     };
-    Accepts { mode, class, decided_by, layers }
+    counting.iter().enumerate().map(step).collect()
 }
 
 /// The layers that Istio composes, weakest first.

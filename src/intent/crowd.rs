@@ -8,7 +8,7 @@ use crate::intent::class::Apart;
 use crate::intent::client::{Client, selecting_keys};
 use crate::intent::members::{Members, Numbers};
 use crate::intent::mesh::{Mesh, address};
-use crate::intent::pair::{self, Question};
+use crate::intent::pair::{self, Detail, Question};
 use crate::model::derivation::PolicyKind;
 use crate::model::pair::{Endpoint, PairIntent, ServerRef};
 use crate::model::workload::{Capture, Pod, ProxyKind};
@@ -99,11 +99,12 @@ impl<'s> Mesh<'s> {
     /// With `each_own` a client that is itself an endpoint has a class of its own; otherwise those whose pods are alike share
     /// one, and its answer names the first of them.
     #[must_use]
-    pub fn classes(&self, crowd: &Crowd<'_, 's>, server: &ServerRef, each_own: bool) -> Vec<Class> {
+    pub fn classes(&self, crowd: &Crowd<'_, 's>, server: &ServerRef, each_own: bool, detail: Detail) -> Vec<Class> {
         let mut classes = Vec::new();
         for group in &crowd.groups {
             let first = group.all.iter().next().and_then(|number| crowd.clients.get(number));
             let question = first.and_then(|client| self.question(client.pod, server));
+            let question = question.map(|question| Question { detail, ..question });
             let Some(question) = question else {
                 let members = Members::AllBut(Arc::clone(&group.all), Vec::new());
                 classes.push(Class { members, intent: pair::unknown_server(server) });

@@ -87,6 +87,19 @@ fn hidden_by(svc: &Svc<'_>, scope: &Scope<'_>, plane: &ControlPlane<'_>) -> Poli
     }
 }
 
+/// What a cluster sends and who decides, without the layers that led there.
+pub(crate) fn deciding<'s>(cluster: &Cluster<'s>, kind: OriginKind, svc: &Svc<'s>) -> Originates {
+    Originates {
+        kind,
+        mode: cluster.mode(),
+        route: Route::Cluster(cluster.name.clone()),
+        tls: cluster.tls().cloned(),
+        original_dst: cluster.kind == ClusterKind::OriginalDst,
+        decided_by: decider(&cluster.reason, svc),
+        layers: Vec::new(),
+    }
+}
+
 /// A client whose proxy has a cluster for the destination.
 pub(crate) fn by_cluster<'s>(
     cluster: &Cluster<'s>,
@@ -95,20 +108,12 @@ pub(crate) fn by_cluster<'s>(
     svc: &Svc<'s>,
     plane: &ControlPlane<'s>,
 ) -> Originates {
-    let decided_by = decider(&cluster.reason, svc);
-    let mut layers = vec![automatic(cluster, &decided_by, svc)];
+    let deciding = deciding(cluster, kind, svc);
+    let mut layers = vec![automatic(cluster, &deciding.decided_by, svc)];
     layers.extend(rule_steps(cluster));
     layers.extend(lost_rules(cluster, client, svc, plane));
     layers.sort_by_key(|step| step.policy.layer);
-    Originates {
-        kind,
-        mode: cluster.mode(),
-        route: Route::Cluster(cluster.name.clone()),
-        tls: cluster.tls().cloned(),
-        original_dst: cluster.kind == ClusterKind::OriginalDst,
-        decided_by,
-        layers,
-    }
+    Originates { layers, ..deciding }
 }
 
 /// What a cluster sends over all endpoints.

@@ -200,42 +200,36 @@ impl<'s> Hosts<'_, 's> {
         routings.into_iter().find_map(|routing| via::http(routing, asking, domain))
     }
 
-    /// Whether VirtualServices have rules for TCP connections to a service.
-    pub(crate) fn speak_of(&self, svc: &Svc<'s>) -> bool {
-        !is_tls(svc, self.port) && self.routings(svc).iter().any(|routing| !routing.object.tcp.is_empty())
+    /// Whether VirtualServices have rules for TCP connections to a service that an egress listener brings.
+    pub(crate) fn speak_of(&self, svc: &Svc<'s>, egress: usize) -> bool {
+        !is_tls(svc, self.port) && self.routings(svc, egress).iter().any(|routing| !routing.object.tcp.is_empty())
     }
 
     /// What rules for TCP make of connections to a service that has these ranges of addresses.
-    pub(crate) fn streams(&self, svc: &Svc<'s>, ranges: &[IpNet]) -> Vec<Streamed<'s>> {
-        if !self.speak_of(svc) {
+    pub(crate) fn streams(&self, svc: &Svc<'s>, egress: usize, ranges: &[IpNet]) -> Vec<Streamed<'s>> {
+        if !self.speak_of(svc, egress) {
             return vec![Streamed::Own];
         }
         let asking = Asking { client: self.client, host: &svc.host, port: self.port };
-        via::tcp(&self.routings(svc), asking, ranges, &self.plane.profile.config.cluster_domain)
+        via::tcp(&self.routings(svc, egress), asking, ranges, &self.plane.profile.config.cluster_domain)
     }
 
     /// What rules for TLS make of a connection with the service's own name.
-    pub(crate) fn named(&self, svc: &Svc<'s>, spot: &Spot) -> Named<'s> {
+    pub(crate) fn named(&self, svc: &Svc<'s>, egress: usize, spot: &Spot) -> Named<'s> {
         if !is_tls(svc, self.port) {
             return Named::Own;
         }
         let asking = Asking { client: self.client, host: &svc.host, port: self.port };
-        via::tls(&self.routings(svc), asking, spot.address(), &self.plane.profile.config.cluster_domain)
+        via::tls(&self.routings(svc, egress), asking, spot.address(), &self.plane.profile.config.cluster_domain)
     }
 
-    /// The VirtualServices that speak of connections to a service.
-    fn routings(&self, svc: &Svc<'s>) -> Vec<&Arc<Routing<'s>>> {
-        if !self.scope.egress.iter().any(|egress| egress.routings.speak_of_streams()) {
-            return Vec::new();
-        }
-        let found = self.scope.egress.iter().find(|egress| self.brings(egress, svc));
+    /// The VirtualServices of an egress listener that speak of connections to a service. Two listeners can both make one for it:
+    /// that of a port for all addresses, that of all ports for each pod of a headless service.
+    ///
+    /// Istio: `listener.go:buildSidecarOutboundListeners`, which hands each egress listener its own `VirtualServices()`.
+    fn routings(&self, svc: &Svc<'s>, egress: usize) -> Vec<&Arc<Routing<'s>>> {
+        let found = self.scope.egress.get(egress);
         found.map_or_else(Vec::new, |egress| egress.routings.of_streams(&svc.host))
-    }
-
-    /// Whether it is this egress listener that a service's listener comes from.
-    fn brings(&self, egress: &Egress<'s>, svc: &Svc<'s>) -> bool {
-        let here = egress.port().is_none_or(|port| port == self.port);
-        here && self.scope.selects(egress, self.plane, self.registry, svc)
     }
 }
 

@@ -27,6 +27,16 @@ pub(crate) struct Question<'a, 's> {
     pub(crate) client: &'s Pod,
     pub(crate) svc: &'a Arc<Svc<'s>>,
     pub(crate) port: &'a SvcPort,
+    pub(crate) detail: Detail,
+}
+
+/// How much an answer tells of how it came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Every layer that spoke, and why each other one lost.
+    Layers,
+    /// Who decides, and nobody else.
+    Deciders,
 }
 
 /// How a call leaves the client.
@@ -84,11 +94,13 @@ impl<'s> Question<'_, 's> {
             (None, Some(via)) => self.originates_via(via, &call),
             (None, None) => self.originates_astray(&call, &others),
         };
-        if subset.is_none() && originates.mode != OriginMode::NoProxy {
+        if subset.is_none() && originates.mode != OriginMode::NoProxy && self.lists_layers() {
             originates.layers.extend(self.unused_routings(call.via.as_ref()));
         }
-        let around = context::of_client(self, &calls, &others, &originates);
-        originates.layers.splice(0..0, around);
+        if self.lists_layers() {
+            let around = context::of_client(self, &calls, &others, &originates);
+            originates.layers.splice(0..0, around);
+        }
         let endpoints: Vec<Endpoint> = call.ends.iter().map(|end| self.endpoint(end, raw.as_ref())).collect();
         let pods: Vec<Option<&Pod>> = call.ends.iter().map(|end| end.endpoint.pod).collect();
         let cluster = match (&call.via, &originates.route) {
@@ -119,6 +131,20 @@ impl<'s> Question<'_, 's> {
             responsible,
         };
         self.as_far_as_read(answer, &call)
+    }
+
+    /// What could not be read is told by the layers too.
+    fn lists_layers(&self) -> bool {
+        self.detail == Detail::Layers || !self.mesh.snapshot.unseen.is_empty()
+    }
+
+    /// What a cluster sends, with as much of how it came about as is asked for.
+    fn by_cluster(&self, cluster: &Cluster<'s>, kind: OriginKind, svc: &Svc<'s>) -> Originates {
+        if self.lists_layers() {
+            originates::by_cluster(cluster, kind, self.client, svc, self.plane)
+        } else {
+            originates::deciding(cluster, kind, svc)
+        }
     }
 
     /// Takes back what rests on something that could not be read.
@@ -178,7 +204,7 @@ impl<'s> Question<'_, 's> {
         let cluster = self.cluster(None).filter(|_| visible);
         if let Some(cluster) = cluster {
             let kind = originates::kind(&cluster, &call.sends());
-            let found = originates::by_cluster(&cluster, kind, self.client, svc, self.plane);
+            let found = self.by_cluster(&cluster, kind, svc);
             return Originates { route: call.route.clone().unwrap_or(found.route), ..found };
         }
         let unknown = match scope.outbound_policy {
@@ -204,8 +230,7 @@ impl<'s> Question<'_, 's> {
         let own = self.originates(call);
         let taken = others.iter().find(|(_, other)| call.route == Some(Route::Cluster(other.name.clone())));
         let Some((svc, cluster)) = taken else { return own };
-        let mut originates =
-            originates::by_cluster(cluster, originates::kind(cluster, &call.sends()), self.client, svc, self.plane);
+        let mut originates = self.by_cluster(cluster, originates::kind(cluster, &call.sends()), svc);
         originates.layers.splice(0..0, context::unused(own.layers, &svc.host));
         originates
     }
@@ -239,7 +264,7 @@ impl<'s> Question<'_, 's> {
         match (self.leaves(), cluster) {
             (Leaves::ByProxy, Some(cluster)) => {
                 let kind = originates::kind(&cluster, &call.sends());
-                originates::by_cluster(&cluster, kind, self.client, self.svc, self.plane)
+                self.by_cluster(&cluster, kind, self.svc)
             }
             (Leaves::ByProxy, None) | (Leaves::Bare | Leaves::Past(_), _) => self.originates(call),
         }
@@ -260,6 +285,9 @@ impl<'s> Question<'_, 's> {
     /// What an endpoint accepts, with what that rests on.
     fn accepts(&self, end: &End<'s>) -> Accepts {
         let endpoint = &end.endpoint;
+        if !self.lists_layers() {
+            return endpoint.pod.map_or_else(accepts::nothing, |pod| accepts::deciding(self.mesh, pod, end.port));
+        }
         let mut accepts = endpoint.pod.map_or_else(accepts::nothing, |pod| accepts::of(self.mesh, pod, end.port));
         let machine = context::of_machine(self.mesh, endpoint.namespace, &endpoint.workload, endpoint.address());
         let plane = endpoint.pod.filter(|pod| pod.proxy == ProxyKind::Sidecar).and_then(|pod| self.mesh.plane(pod));

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use kubectl_mtls::intent::Mesh;
+use kubectl_mtls::intent::{Detail, Mesh};
 use kubectl_mtls::model::pair::PairIntent;
 use kubectl_mtls::model::snapshot::Snapshot;
 
@@ -29,7 +29,7 @@ fn a_class_answers_as_each_of_its_members_would_be_answered() {
         let own = alone(snapshot, clients.len());
         let crowd = mesh.crowd(&clients);
         for server in mesh.servers() {
-            let classes = mesh.classes(&crowd, &server, true);
+            let classes = mesh.classes(&crowd, &server, true, Detail::Layers);
             let mut asked: Vec<usize> = classes.iter().flat_map(|class| class.members.numbers()).collect();
             asked.sort_unstable();
             assert_eq!(asked, (0..clients.len()).collect::<Vec<_>>(), "{id} {}: everyone once", server.host);
@@ -53,7 +53,7 @@ fn clients_that_are_endpoints_and_alike_share_all_but_names() {
         let alone = alone(snapshot, clients.len());
         let crowd = mesh.crowd(&clients);
         for server in mesh.servers() {
-            for class in mesh.classes(&crowd, &server, false) {
+            for class in mesh.classes(&crowd, &server, false, Detail::Layers) {
                 for member in class.members.numbers() {
                     let client = clients[member].pod;
                     let (own, shared) = (alone[member].pair(client, &server), &class.intent);
@@ -68,6 +68,29 @@ fn clients_that_are_endpoints_and_alike_share_all_but_names() {
                     assert_eq!(told(&own), told(shared), "{place}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn answers_without_layers_are_the_same_in_everything_else() {
+    for (id, snapshot) in MESHES.iter() {
+        let mesh = Mesh::new(snapshot);
+        let clients = mesh.clients();
+        let crowd = mesh.crowd(&clients);
+        for server in mesh.servers() {
+            let classes = |detail| mesh.classes(&crowd, &server, true, detail);
+            for (mut told, bare) in classes(Detail::Layers).into_iter().zip(classes(Detail::Deciders)) {
+                told.intent.originates.layers.clear();
+                told.intent.endpoints.iter_mut().for_each(|endpoint| endpoint.accepts.layers.clear());
+                assert_eq!(bare.members, told.members, "{id} {}", server.host);
+                let mut intent = bare.intent;
+                // What leaves the client without its proxy, or for nowhere, is told in one step.
+                intent.originates.layers.clear();
+                intent.endpoints.iter_mut().for_each(|endpoint| endpoint.accepts.layers.clear());
+                assert_eq!(intent, told.intent, "{id} {}", server.host);
+            }
+            assert_eq!(classes(Detail::Layers).len(), classes(Detail::Deciders).len(), "{id} {}", server.host);
         }
     }
 }

@@ -40,7 +40,12 @@ pub(super) enum Leads<'s> {
     /// To the routes of the port, by Host.
     Routes,
     /// To one service, whatever the Host.
-    To(Arc<Svc<'s>>, Payload),
+    To {
+        svc: Arc<Svc<'s>>,
+        payload: Payload,
+        /// The egress listener that brought it, by its place: it is the one whose VirtualServices are read.
+        egress: usize,
+    },
     /// As a rule for connections says.
     By(Via<'s>),
 }
@@ -61,7 +66,7 @@ impl<'s> Chains<'s> {
 
     /// What happens to a connection to an address; `None` = no chain of a service takes it.
     pub(super) fn lead(&self, address: Option<IpAddr>, payload: Payload, hosts: &Hosts<'_, 's>) -> Option<Leads<'s>> {
-        let ruled = |chain: &Chain<'s>| matches!(&chain.leads, Leads::To(svc, Payload::Tcp) if hosts.speak_of(svc));
+        let ruled = |chain: &Chain<'s>| chain.stream().is_some_and(|(svc, egress)| hosts.speak_of(svc, egress));
         if !self.parts.iter().flatten().any(ruled) {
             return select(&self.merged, address, payload).map(|chain| chain.leads.clone());
         }
@@ -126,7 +131,7 @@ impl<'s> Chain<'s> {
     /// Envoy looks at the destination before anything else, so that a chain with a range of its own takes HTTP too where the
     /// port is sniffed: the chain of HTTP has none.
     fn ruled(&self, hosts: &Hosts<'_, 's>) -> Vec<Self> {
-        let Leads::To(svc, Payload::Tcp) = &self.leads else { return vec![self.clone()] };
+        let Some((svc, egress)) = self.stream() else { return vec![self.clone()] };
         let each = |streamed: Streamed<'s>| match streamed {
             Streamed::Own => self.clone(),
             Streamed::By { via, subnets: None } => Self { leads: Leads::By(via), ..self.clone() },
@@ -136,7 +141,15 @@ impl<'s> Chain<'s> {
                 Self { leads: Leads::By(via), ranges, open: false, ..self.clone() }
             }
         };
-        hosts.streams(svc, &self.ranges).into_iter().map(each).collect()
+        hosts.streams(svc, egress, &self.ranges).into_iter().map(each).collect()
+    }
+
+    /// The service whose connections it takes as they come, and the egress listener that brought it.
+    fn stream(&self) -> Option<(&Arc<Svc<'s>>, usize)> {
+        match &self.leads {
+            Leads::To { svc, payload: Payload::Tcp, egress } => Some((svc, *egress)),
+            Leads::To { payload: Payload::Http, .. } | Leads::Routes | Leads::By(_) => None,
+        }
     }
 
     fn matches_all(&self) -> bool {

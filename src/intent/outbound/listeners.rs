@@ -44,6 +44,8 @@ struct Source<'a, 's> {
     svc: &'a Arc<Svc<'s>>,
     protocol: Protocol,
     bind: Option<Bind>,
+    /// The place of the egress listener that brings it.
+    egress: usize,
 }
 
 /// What a listener does with the endpoints of services; only headless ones ask.
@@ -61,7 +63,7 @@ impl<'s> Listeners<'s> {
         endpoints: EndpointsOf<'_, 's>,
     ) -> Self {
         let mut listeners = Self::default();
-        for egress in &scope.egress {
+        for (place, egress) in scope.egress.iter().enumerate() {
             if egress.port().is_some_and(|own| own != port) || egress.is_elsewhere() {
                 continue;
             }
@@ -75,7 +77,8 @@ impl<'s> Listeners<'s> {
                 }
                 let Some(spec) = svc.port(port) else { continue };
                 let own = egress.written.and_then(|written| written.protocol.filter(|_| written.port.is_some()));
-                let source = Source { svc: &svc, protocol: own.unwrap_or(spec.protocol), bind: egress.bind() };
+                let protocol = own.unwrap_or(spec.protocol);
+                let source = Source { svc: &svc, protocol, bind: egress.bind(), egress: place };
                 listeners.listen(&source, spec, egress, endpoints);
             }
         }
@@ -107,7 +110,7 @@ impl<'s> Listeners<'s> {
                 Spot::Name(_) => continue,
                 spot @ (Spot::Address(_) | Spot::Service(..) | Spot::Pod(..)) => Bind::At(spot),
             };
-            self.add(&Source { svc, protocol: source.protocol, bind: Some(bind) });
+            self.add(&Source { bind: Some(bind), ..*source });
         }
     }
 
@@ -125,20 +128,19 @@ impl<'s> Listeners<'s> {
             (PortClass::Tcp | PortClass::Auto, None) => own_binds(svc),
         };
         for bind in binds {
-            self.add_at(bind, svc, protocol, range);
+            self.add_at(bind, source, range);
         }
     }
 
-    fn add_at(&mut self, bind: Bind, svc: &Arc<Svc<'s>>, protocol: Protocol, range: Option<ipnet::IpNet>) {
+    fn add_at(&mut self, bind: Bind, source: &Source<'_, 's>, range: Option<ipnet::IpNet>) {
+        let (svc, protocol) = (source.svc, source.protocol);
+        let to = |payload| Leads::To { svc: Arc::clone(svc), payload, egress: source.egress };
         let any = bind == Bind::Any;
         let named = is_tls(protocol) && (range.is_some() || (any && svc.addresses.is_empty()));
-        let tcp = || Chain {
-            server_name: named.then(|| svc.host.clone()),
-            ..Chain::to(Leads::To(Arc::clone(svc), Payload::Tcp), range)
-        };
+        let tcp = || Chain { server_name: named.then(|| svc.host.clone()), ..Chain::to(to(Payload::Tcp), range) };
         let shared = |sniffed_http| Chain { sniffed_http, ..Chain::to(Leads::Routes, None) };
         let own_http = || {
-            let leads = if any { Leads::Routes } else { Leads::To(Arc::clone(svc), Payload::Http) };
+            let leads = if any { Leads::Routes } else { to(Payload::Http) };
             Chain { sniffed_http: true, ..Chain::to(leads, None) }
         };
         let class = protocol.class();
@@ -193,20 +195,22 @@ impl<'s> Listeners<'s> {
         };
         match (leads, payload) {
             (Leads::By(via), _) => (Routed::Ruled(via), Payload::Tcp),
-            (Leads::To(svc, Payload::Tcp), _) => match hosts.named(&svc, spot) {
+            (Leads::To { svc, payload: Payload::Tcp, egress }, _) => match hosts.named(&svc, egress, spot) {
                 Named::Own => (Routed::Cluster(svc), Payload::Tcp),
                 Named::By(via) => (Routed::Ruled(via), Payload::Tcp),
                 Named::Unmatched => (unknown(), Payload::Tcp),
             },
             // The routes of one service; none where the egress listener of the port does not import it.
-            (Leads::To(svc, Payload::Http), Payload::Http) => {
+            (Leads::To { svc, payload: Payload::Http, .. }, Payload::Http) => {
                 match hosts.route_as(&svc.host, alias.unwrap_or(&wanted.host)) {
                     Hosted::Own(_) => (Routed::Cluster(svc), Payload::Http),
                     Hosted::Ruled(via) => (Routed::Ruled(via), Payload::Http),
                     Hosted::Unknown => (Routed::NoRoute, Payload::Http),
                 }
             }
-            (Leads::To(_, Payload::Http) | Leads::Routes, Payload::Tcp) => (Routed::NotHttp, Payload::Http),
+            (Leads::To { payload: Payload::Http, .. } | Leads::Routes, Payload::Tcp) => {
+                (Routed::NotHttp, Payload::Http)
+            }
             (Leads::Routes, Payload::Http) => {
                 let routed = match by_names(hosts, wanted, alias) {
                     Hosted::Own(svc) => Routed::Cluster(svc),

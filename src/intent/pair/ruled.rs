@@ -30,14 +30,14 @@ impl<'s> Question<'_, 's> {
         let mut originates = match led {
             Some((leg, (svc, cluster))) => {
                 let kind = originates::kind(cluster, &leg.sends);
-                originates::by_cluster(cluster, kind, self.client, svc, self.plane)
+                self.by_cluster(cluster, kind, svc)
             }
             None => undelivered(via),
         };
         for leg in &call.legs {
             let Some((svc, cluster)) = &leg.found else { continue };
             let kind = originates::kind(cluster, &leg.sends);
-            let other = originates::by_cluster(cluster, kind, self.client, svc, self.plane);
+            let other = self.by_cluster(cluster, kind, svc);
             if other.kind != originates.kind && !leg.sends.is_empty() {
                 originates.kind = OriginKind::Mixed;
             }

@@ -68,15 +68,13 @@ impl<'s> Routings<'s> {
         longest.and_then(|(_, place)| self.list.get(*place)).into_iter().collect()
     }
 
-    /// Whether any has rules for TCP or TLS connections.
-    pub(crate) fn speak_of_streams(&self) -> bool {
-        self.streams
-    }
-
     /// Those that speak of TCP and TLS connections to a service.
     ///
     /// Istio: `pilot/pkg/networking/core/tls.go:getConfigsForHost`.
     pub(crate) fn of_streams(&self, service: &str) -> Vec<&Arc<Routing<'s>>> {
+        if !self.streams {
+            return Vec::new();
+        }
         let mut places: BTreeSet<usize> = self.exact.get(service).into_iter().flatten().copied().collect();
         places
             .extend(self.wildcards.iter().filter(|(pattern, _)| host::meets(pattern, service)).map(|(_, place)| place));
