@@ -1,6 +1,7 @@
 //! The ordinary check: read the mesh, ask the rules, send the requests, join.
 
 use std::collections::HashMap;
+use std::mem::ManuallyDrop;
 
 use crate::audit::{edit, explain};
 use crate::decode::{self, Assume, Loaded, Objects, Problem};
@@ -163,7 +164,9 @@ pub fn offline(
     default_namespace: &str,
 ) -> Result<Checked, TooMany> {
     let (snapshot, problems) = objects.snapshot(&known.assume);
-    let mesh = Mesh::new(&snapshot);
+    // One answer and the process ends: to take a large mesh apart again, string by string, is time that nobody needs.
+    let snapshot = ManuallyDrop::new(snapshot);
+    let mesh = ManuallyDrop::new(Mesh::new(&snapshot));
     let chosen = Chosen::of(&mesh, scope, default_namespace);
     let detail = scope.detail.of(chosen.count())?;
     let looked_at = format!("manifests: {}", chosen.counts(&snapshot));

@@ -1,7 +1,9 @@
 //! Clients that get the same answer from a service port: computed once, shared by all of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::capture::is_proxy_user;
 use crate::intent::client::selecting_keys;
@@ -23,7 +25,7 @@ pub(crate) struct Classes<'s> {
     rules: bool,
     /// Whether a ServiceEntry claims addresses that a Service may have too, or a route whole subnets of them.
     claims: bool,
-    answers: Mutex<HashMap<Key<'s>, Arc<PairIntent>>>,
+    answers: Mutex<FxHashMap<Key<'s>, Arc<PairIntent>>>,
 }
 
 /// Everything that an answer depends on. Objects are told apart by where they are in memory.

@@ -15,7 +15,7 @@ use crate::intent::pair::Question;
 use crate::intent::plane::ControlPlane;
 use crate::intent::registry::{Source, Svc};
 use crate::model::derivation::{Effect, Layer, PolicyKind, PolicyRef, Step};
-use crate::model::mesh::{MeshConfig, OutboundPolicy};
+use crate::model::mesh::{OutboundPolicy, ROOT_NAMESPACE};
 use crate::model::meta::Meta;
 use crate::model::pair::{OriginKind, Originates, Route};
 use crate::model::policy::PeerAuthentication;
@@ -72,7 +72,6 @@ pub(crate) fn of_client<'s>(
         steps.assumed(question, svc, cluster);
     }
     let config = &question.plane.profile.config;
-    let default = MeshConfig::default();
     let blocked = calls.iter().any(|call| {
         let of =
             |why: Why, route: Option<&Route>| why == Why::BlockedByOutboundPolicy || route == Some(&Route::BlackHole);
@@ -83,7 +82,7 @@ pub(crate) fn of_client<'s>(
         steps.configured("outboundTrafficPolicy.mode", "REGISTRY_ONLY".to_owned());
     }
     let ruled = question.plane.destination_rules.covering(&question.svc.host).next().is_some();
-    if ruled && config.default_destination_rule_export_to != default.default_destination_rule_export_to {
+    if ruled && config.default_destination_rule_export_to != ["*"] {
         let says = config.default_destination_rule_export_to.join(", ");
         steps.configured("defaultDestinationRuleExportTo", says);
     }
@@ -295,7 +294,7 @@ impl Steps {
 
     /// Where the root namespace is not Istio's default, policies of either mean something else by it.
     fn add_root(&mut self, plane: &ControlPlane<'_>, spoke: &[Step]) {
-        let (root, usual) = (plane.root(), MeshConfig::default().root_namespace);
+        let (root, usual) = (plane.root(), ROOT_NAMESPACE);
         let means = |step: &Step| step.policy.namespace.as_deref().is_some_and(|name| name == root || name == usual);
         if root != usual && spoke.iter().chain(&self.found).any(means) {
             self.configured("rootNamespace", root.to_owned());

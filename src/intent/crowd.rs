@@ -1,7 +1,9 @@
 //! Clients grouped by what the rules read of them, so that a service port is asked once per class and not once per client.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::capture::{self, is_proxy_user};
 use crate::intent::class::Apart;
@@ -19,7 +21,7 @@ pub struct Crowd<'c, 's> {
     clients: &'c [Client<'s>],
     groups: Vec<Group<'s>>,
     /// Clients by the namespace and name of the pod that stands for them.
-    by_pod: HashMap<(&'s str, &'s str), usize>,
+    by_pod: FxHashMap<(&'s str, &'s str), usize>,
 }
 
 /// Clients that a service port treats alike, and its answer to one of them.
@@ -62,7 +64,7 @@ impl<'s> Mesh<'s> {
     #[must_use]
     pub fn crowd<'c>(&self, clients: &'c [Client<'s>]) -> Crowd<'c, 's> {
         let keys = selecting_keys(self.snapshot);
-        let mut outlines: HashMap<Outline<'s>, usize> = HashMap::new();
+        let mut outlines: FxHashMap<Outline<'s>, usize> = FxHashMap::default();
         let mut drafts: Vec<(Vec<usize>, Group<'s>)> = Vec::new();
         for (number, client) in clients.iter().enumerate() {
             let place = *outlines.entry(self.outline(client.pod)).or_insert(drafts.len());
@@ -214,7 +216,7 @@ impl Asked<'_, '_, '_> {
         shared: Option<&PairIntent>,
         classes: &mut Vec<Class>,
     ) {
-        let mut alike: HashMap<Vec<usize>, usize> = HashMap::new();
+        let mut alike: FxHashMap<Vec<usize>, usize> = FxHashMap::default();
         let alike_but_for_pods = |intent: &PairIntent| names_no_pod(intent) && intent.raw_only.is_empty();
         let shared = shared.filter(|intent| !self.each_own && alike_but_for_pods(intent));
         let mut by_client = shared.filter(|_| !own.is_empty()).map(|intent| self.places(intent));
@@ -256,8 +258,8 @@ impl Asked<'_, '_, '_> {
     }
 
     /// Where clients stand among the endpoints, by runs of those that are alike.
-    fn places(&self, shared: &PairIntent) -> HashMap<usize, Vec<usize>> {
-        let mut places: HashMap<usize, Vec<usize>> = HashMap::new();
+    fn places(&self, shared: &PairIntent) -> FxHashMap<usize, Vec<usize>> {
+        let mut places: FxHashMap<usize, Vec<usize>> = FxHashMap::default();
         for (end, run) in shared.endpoints.iter().zip(runs(&shared.endpoints)) {
             if let Some(number) = self.client(end) {
                 places.entry(number).or_default().push(run);

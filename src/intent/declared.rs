@@ -29,6 +29,8 @@ pub(crate) struct Declared {
     pub(crate) bound: BTreeSet<WorkloadPort>,
     /// Those whose TLS the sidecar ends with a certificate of its own, where their mode is DISABLE.
     pub(crate) own_tls: BTreeMap<WorkloadPort, OwnTls>,
+    /// Whether objects that list single addresses were asked for this very pod: others like it may have other ports.
+    pub(crate) of_one: bool,
 }
 
 /// A declaration: by whom, of which port, read how.
@@ -69,7 +71,9 @@ pub(crate) fn of<'s>(mesh: &Mesh<'s>, pod: &'s Pod) -> Declared {
             }
         }
         None => {
-            for target in targets(mesh, pod) {
+            let (targets, of_one) = targets(mesh, pod);
+            declared.of_one = of_one;
+            for target in targets {
                 declared.classes.entry(target.port).or_insert(target.class);
             }
         }
@@ -84,14 +88,15 @@ fn after_tls(protocol: Protocol) -> PortClass {
     if protocol == Protocol::Https { PortClass::Http } else { protocol.class() }
 }
 
-/// What Services and ServiceEntries of the pod's namespace declare, strongest first.
-fn targets<'a, 's>(mesh: &'a Mesh<'s>, pod: &'s Pod) -> Vec<Target<'a, 's>> {
+/// What Services and ServiceEntries of the pod's namespace declare, strongest first; and whether single addresses were looked at.
+fn targets<'a, 's>(mesh: &'a Mesh<'s>, pod: &'s Pod) -> (Vec<Target<'a, 's>>, bool) {
     let local = mesh.registry.in_namespace(&pod.meta.namespace);
     let selected = local.iter().any(|svc| match svc.source {
         Source::Kubernetes(service) => selecting(service, pod),
         Source::Entry(_) => false,
     });
     let mut targets: Vec<Target<'a, 's>> = Vec::new();
+    let mut of_one = false;
     for svc in local {
         match svc.source {
             Source::Kubernetes(service) if selecting(service, pod) => {
@@ -102,12 +107,18 @@ fn targets<'a, 's>(mesh: &'a Mesh<'s>, pod: &'s Pod) -> Vec<Target<'a, 's>> {
             }
             // Endpoints made by hand count only where no selector does (`kube/controller.go:GetProxyServiceTargets`).
             Source::Kubernetes(_) if selected => {}
-            Source::Kubernetes(_) => targets.extend(by_hand(mesh, svc, pod)),
-            Source::Entry(_) => targets.extend(by_entries(mesh, svc, pod)),
+            Source::Kubernetes(_) => {
+                of_one = true;
+                targets.extend(by_hand(mesh, svc, pod));
+            }
+            Source::Entry(_) => {
+                of_one = true;
+                targets.extend(by_entries(mesh, svc, pod));
+            }
         }
     }
     targets.sort_by(|a, b| order::by_age_only(a.meta, b.meta).then_with(|| a.host.cmp(b.host)));
-    targets
+    (targets, of_one)
 }
 
 fn selecting(service: &Service, pod: &Pod) -> bool {

@@ -3,8 +3,10 @@
 //! Istio: `pilot/pkg/model/push_context.go:setDestinationRules,destinationRule`,
 //! `pilot/pkg/model/destination_rule.go:mergeDestinationRule`, `pilot/pkg/model/sidecar.go:DestinationRule`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::versions::Rules;
 use crate::intent::{host, order};
@@ -41,21 +43,21 @@ pub(crate) struct MergedSubset<'s> {
 pub(crate) struct DestinationRules<'s> {
     root: String,
     /// Rules for clients of the rule's own namespace.
-    own: HashMap<&'s str, Table<'s>>,
+    own: FxHashMap<&'s str, Table<'s>>,
     /// Rules that others may get, by the rule's namespace.
-    exported: HashMap<&'s str, Table<'s>>,
+    exported: FxHashMap<&'s str, Table<'s>>,
     /// Private rules of the root namespace.
     root_private: Table<'s>,
     /// Every rule, for explanations: by full host, and the wildcards.
-    by_host: HashMap<String, Vec<&'s DestinationRule>>,
+    by_host: FxHashMap<String, Vec<&'s DestinationRule>>,
     wildcards: Vec<(String, &'s DestinationRule)>,
 }
 
 /// Merged rules by host.
 #[derive(Debug, Default)]
 struct Table<'s> {
-    exact: HashMap<String, Vec<Arc<MergedRule<'s>>>>,
-    wildcard: HashMap<String, Vec<Arc<MergedRule<'s>>>>,
+    exact: FxHashMap<String, Vec<Arc<MergedRule<'s>>>>,
+    wildcard: FxHashMap<String, Vec<Arc<MergedRule<'s>>>>,
 }
 
 // === impl DestinationRules ===

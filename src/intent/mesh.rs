@@ -1,7 +1,8 @@
 //! The indexes over a snapshot, and what is kept once computed.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::class::Classes;
 use crate::intent::cluster::{self, Cluster, Wanted};
@@ -36,10 +37,10 @@ pub struct Mesh<'s> {
 /// What is kept once computed, by what it depends on. Objects are told apart by where they are in the snapshot.
 #[derive(Debug, Default)]
 struct Kept<'s> {
-    scopes: Mutex<HashMap<ScopeKey<'s>, Arc<Scope<'s>>>>,
-    listeners: Mutex<HashMap<(usize, ServicePort), Arc<Listeners<'s>>>>,
-    chains: Mutex<HashMap<usize, Arc<[FilterChain]>>>,
-    declared: Mutex<HashMap<usize, Arc<Declared>>>,
+    scopes: Mutex<FxHashMap<ScopeKey<'s>, Arc<Scope<'s>>>>,
+    listeners: Mutex<FxHashMap<(usize, ServicePort), Arc<Listeners<'s>>>>,
+    chains: Mutex<FxHashMap<usize, Arc<[FilterChain]>>>,
+    declared: Mutex<FxHashMap<usize, Arc<Declared>>>,
 }
 
 /// How many names may lead to one another.
@@ -177,11 +178,12 @@ impl<'s> Mesh<'s> {
 
     /// The filter chains of a pod's inbound listener.
     pub(crate) fn chains(&self, pod: &'s Pod) -> Arc<[FilterChain]> {
+        let pod = self.standing_for(pod);
         if let Some(found) = self.kept.chains.lock().unwrap_or_else(PoisonError::into_inner).get(&address(pod)) {
             return Arc::clone(found);
         }
         let built: Arc<[FilterChain]> = match self.plane(pod) {
-            Some(plane) => inbound::chains(plane, pod, &self.declared(pod)).into(),
+            Some(plane) => inbound::chains(plane, pod, &self.declared_of(pod)).into(),
             None => Arc::default(),
         };
         let mut kept = self.kept.chains.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,6 +192,16 @@ impl<'s> Mesh<'s> {
 
     /// The ports of a pod that somebody declares.
     pub(crate) fn declared(&self, pod: &'s Pod) -> Arc<Declared> {
+        self.declared_of(self.standing_for(pod))
+    }
+
+    /// The pod itself, or one that has the same ports and policies.
+    fn standing_for(&self, pod: &'s Pod) -> &'s Pod {
+        let twin = self.pods.twin(pod);
+        if std::ptr::eq(twin, pod) || self.declared_of(twin).of_one { pod } else { twin }
+    }
+
+    fn declared_of(&self, pod: &'s Pod) -> Arc<Declared> {
         if let Some(found) = self.kept.declared.lock().unwrap_or_else(PoisonError::into_inner).get(&address(pod)) {
             return Arc::clone(found);
         }

@@ -3,7 +3,9 @@
 //! Istio: `pilot/pkg/model/authentication.go:addPeerAuthentication` and
 //! `pilot/pkg/security/authn/policy_applier.go:ComposePeerAuthentication`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::order;
 use crate::model::meta::{Labels, selects};
@@ -15,7 +17,7 @@ use crate::model::tls::MtlsMode;
 #[derive(Debug, Default)]
 pub(crate) struct PeerAuthentications<'s> {
     root: String,
-    namespaces: HashMap<&'s str, NamespacePolicies<'s>>,
+    namespaces: FxHashMap<&'s str, NamespacePolicies<'s>>,
     /// Policies that this control plane does not see, with the reason.
     pub(crate) unseen: Vec<(&'s PeerAuthentication, String)>,
 }
@@ -55,7 +57,7 @@ impl<'s> PeerAuthentications<'s> {
     ) -> Self {
         let mut sorted: Vec<&PeerAuthentication> = policies.into_iter().collect();
         sorted.sort_by(|a, b| order::by_age(&a.meta, &b.meta));
-        let mut namespaces: HashMap<&str, NamespacePolicies<'s>> = HashMap::new();
+        let mut namespaces: FxHashMap<&str, NamespacePolicies<'s>> = FxHashMap::default();
         for policy in sorted {
             let of = namespaces.entry(&policy.meta.namespace).or_default();
             match (policy.selector.is_empty(), of.whole) {

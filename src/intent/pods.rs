@@ -1,8 +1,10 @@
 //! The pods and machines of a mesh, found by name, address, label and Service.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
+use rustc_hash::FxHashMap;
+
+use crate::intent::mesh::address;
 use crate::model::meta::{Labels, Meta, selects};
 use crate::model::port::WorkloadPort;
 use crate::model::service::{EndpointSlice, TargetPort, WorkloadEntry};
@@ -12,12 +14,22 @@ use crate::model::workload::Pod;
 /// Indexes over what serves in a snapshot; finished pods are left out.
 #[derive(Debug, Default)]
 pub(crate) struct Pods<'s> {
-    by_name: HashMap<(&'s str, &'s str), &'s Pod>,
-    by_address: HashMap<IpAddr, &'s Pod>,
-    by_namespace: HashMap<&'s str, Vec<&'s Pod>>,
-    by_label: HashMap<(&'s str, &'s str, &'s str), Vec<&'s Pod>>,
-    slices: HashMap<&'s str, HashMap<&'s str, Vec<&'s EndpointSlice>>>,
-    machines: HashMap<&'s str, Vec<&'s WorkloadEntry>>,
+    by_name: FxHashMap<(&'s str, &'s str), &'s Pod>,
+    by_address: FxHashMap<IpAddr, &'s Pod>,
+    by_namespace: FxHashMap<&'s str, Vec<&'s Pod>>,
+    by_label: FxHashMap<(&'s str, &'s str, &'s str), Vec<&'s Pod>>,
+    slices: FxHashMap<&'s str, FxHashMap<&'s str, Vec<&'s EndpointSlice>>>,
+    machines: FxHashMap<&'s str, Vec<&'s WorkloadEntry>>,
+    /// The first pod like it, by where a pod is in memory; pods that are the first of their kind are left out.
+    twins: FxHashMap<usize, &'s Pod>,
+}
+
+/// Whether nothing tells two pods apart but their names and addresses.
+fn is_like(one: &Pod, other: &Pod) -> bool {
+    one.meta.namespace == other.meta.namespace
+        && one.meta.labels == other.meta.labels
+        && one.containers == other.containers
+        && one.revision == other.revision
 }
 
 // === impl Pods ===
@@ -27,7 +39,12 @@ impl<'s> Pods<'s> {
     pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
         let mut pods = Self::default();
         // Endpoints are told in the order of names, whatever the order of the input.
+        let mut before: Option<&'s Pod> = None;
         for pod in by_name(&snapshot.pods, |pod| &pod.meta).into_iter().filter(|pod| !pod.finished) {
+            match before.filter(|before| is_like(before, pod)) {
+                Some(first) => _ = pods.twins.insert(address(pod), first),
+                None => before = Some(pod),
+            }
             pods.by_name.insert((&pod.meta.namespace, &pod.meta.name), pod);
             pods.by_namespace.entry(&pod.meta.namespace).or_default().push(pod);
             for (key, value) in &pod.meta.labels {
@@ -47,6 +64,11 @@ impl<'s> Pods<'s> {
             pods.machines.entry(&machine.meta.namespace).or_default().push(machine);
         }
         pods
+    }
+
+    /// A pod that has all that Services, Sidecars and PeerAuthentications tell pods by: pods of one workload have one.
+    pub(crate) fn twin(&self, pod: &'s Pod) -> &'s Pod {
+        self.twins.get(&address(pod)).copied().unwrap_or(pod)
     }
 
     /// The EndpointSlices of a Service.

@@ -3,9 +3,10 @@
 //! Istio: `pilot/pkg/serviceregistry/kube/conversion.go:ConvertService` and
 //! `pilot/pkg/serviceregistry/serviceentry/conversion.go:convertServices`.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::endpoint::ServiceEndpoint;
 use crate::intent::{host, order};
@@ -88,11 +89,11 @@ pub(crate) enum Dialled {
 pub(crate) struct Registry<'s> {
     /// In istiod's order.
     pub(crate) all: Vec<Arc<Svc<'s>>>,
-    by_host: HashMap<String, Vec<Arc<Svc<'s>>>>,
-    by_port: HashMap<ServicePort, Vec<Arc<Svc<'s>>>>,
-    entries_by_port: HashMap<ServicePort, Vec<Arc<Svc<'s>>>>,
-    wildcards_by_port: HashMap<ServicePort, Vec<Arc<Svc<'s>>>>,
-    by_namespace: HashMap<&'s str, Vec<Arc<Svc<'s>>>>,
+    by_host: FxHashMap<String, Vec<Arc<Svc<'s>>>>,
+    by_port: FxHashMap<ServicePort, Vec<Arc<Svc<'s>>>>,
+    entries_by_port: FxHashMap<ServicePort, Vec<Arc<Svc<'s>>>>,
+    wildcards_by_port: FxHashMap<ServicePort, Vec<Arc<Svc<'s>>>>,
+    by_namespace: FxHashMap<&'s str, Vec<Arc<Svc<'s>>>>,
 }
 
 // === impl Svc ===

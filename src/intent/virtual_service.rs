@@ -2,8 +2,10 @@
 //!
 //! Istio: `pilot/pkg/model/virtualservice_controller.go:mergeVirtualServices`, `push_context.go:initVirtualServices`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::{host, order};
 use crate::model::mesh::MeshConfig;
@@ -48,7 +50,7 @@ enum Exports {
 pub(crate) struct VirtualServices<'s> {
     /// Those that sidecars take, oldest first.
     all: Vec<Arc<Routing<'s>>>,
-    by_host: HashMap<String, Vec<Arc<Routing<'s>>>>,
+    by_host: FxHashMap<String, Vec<Arc<Routing<'s>>>>,
     wildcards: Vec<(String, Arc<Routing<'s>>)>,
 }
 
@@ -59,7 +61,7 @@ impl<'s> VirtualServices<'s> {
     pub(crate) fn new(seen: Vec<&'s VirtualService>, config: &MeshConfig) -> Self {
         let mut sorted = seen;
         sorted.sort_by(|a, b| order::by_age(&a.meta, &b.meta));
-        let delegates: HashMap<(&str, &str), &'s VirtualService> = sorted
+        let delegates: FxHashMap<(&str, &str), &'s VirtualService> = sorted
             .iter()
             .filter(|object| object.hosts.is_empty())
             .map(|object| ((object.meta.namespace.as_str(), object.meta.name.as_str()), *object))

@@ -2,8 +2,10 @@
 //!
 //! Istio: `pilot/pkg/model/sidecar.go:convertIstioListenerToWrapper,selectServices,collectImportedServices`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::host;
 use crate::intent::plane::ControlPlane;
@@ -35,11 +37,11 @@ pub(crate) struct Scope<'s> {
 pub(crate) struct Egress<'s> {
     /// As written; `None` for the built-in one.
     pub(crate) written: Option<&'s EgressListener>,
-    hosts: HashMap<&'s str, Hosts<'s>>,
+    hosts: FxHashMap<&'s str, Hosts<'s>>,
     /// The VirtualServices whose routes its services get.
     pub(crate) routings: Routings<'s>,
     /// Services that come with those.
-    inferred: HashMap<String, Option<BTreeSet<ServicePort>>>,
+    inferred: FxHashMap<String, Option<BTreeSet<ServicePort>>>,
 }
 
 #[derive(Debug, Default)]
@@ -188,11 +190,11 @@ impl<'s> Egress<'s> {
         let mut inferred = routings.destinations(namespace, &plane.profile.config);
         let candidates = |host: &str| registry.map_or(&[][..], |registry| registry.host(host));
         inferred.retain(|host, _| candidates(host).iter().any(|svc| !plane.exports(svc, namespace)));
-        Self { written: None, hosts: HashMap::from([("*", all)]), routings, inferred }
+        Self { written: None, hosts: FxHashMap::from_iter([("*", all)]), routings, inferred }
     }
 
     fn new(written: &'s EgressListener, namespace: &'s str, plane: &ControlPlane<'s>) -> Self {
-        let mut hosts: HashMap<&str, Hosts<'s>> = HashMap::new();
+        let mut hosts: FxHashMap<&str, Hosts<'s>> = FxHashMap::default();
         for entry in &written.hosts {
             let Some((scope, name)) = entry.split_once('/').filter(|(_, name)| !name.contains('/')) else {
                 continue;
@@ -206,7 +208,7 @@ impl<'s> Egress<'s> {
             if excluded { of.excluded.push(name) } else { of.imported.push(name) }
         }
         let mut egress =
-            Self { written: Some(written), hosts, routings: Routings::default(), inferred: HashMap::new() };
+            Self { written: Some(written), hosts, routings: Routings::default(), inferred: FxHashMap::default() };
         let seen = plane.virtual_services.visible_to(namespace).into_iter();
         let taken = seen.filter(|routing| egress.imports_routing(routing)).cloned().collect();
         egress.routings = Routings::new(taken);

@@ -173,10 +173,13 @@ impl Default for MeshProfile {
 
 // === impl MeshConfig ===
 
+/// The root namespace where nothing else is configured.
+pub const ROOT_NAMESPACE: &str = "istio-system";
+
 impl Default for MeshConfig {
     fn default() -> Self {
         Self {
-            root_namespace: "istio-system".to_owned(),
+            root_namespace: ROOT_NAMESPACE.to_owned(),
             trust_domain: "cluster.local".to_owned(),
             trust_domain_aliases: Vec::new(),
             auto_mtls: true,

@@ -1,6 +1,8 @@
 //! The report from answers that many pairs share: what the list of all pairs would come to, without the list.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::{Members, Mesh};
 use crate::model::evidence::FailedLook;
@@ -30,7 +32,7 @@ pub struct Shared {
 #[derive(Debug)]
 pub struct Tallied<'c, 's> {
     clients: &'c [&'c ClientRef],
-    by_pod: HashMap<(&'c str, &'c str), usize>,
+    by_pod: FxHashMap<(&'c str, &'c str), usize>,
     named: usize,
     summary: Summary,
     causes: Causes,

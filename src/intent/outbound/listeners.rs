@@ -2,9 +2,10 @@
 //!
 //! Istio: `pilot/pkg/networking/core/listener.go:buildSidecarOutboundListeners,buildSidecarOutboundListener`.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::endpoint::ServiceEndpoint;
 use crate::intent::outbound::chains::{Chain, Chains, Leads};
@@ -19,7 +20,7 @@ use crate::model::port::{Payload, PortClass, Protocol, ServicePort};
 /// The outbound listeners of a scope for one port.
 #[derive(Debug, Default)]
 pub(crate) struct Listeners<'s> {
-    entries: HashMap<Bind, Entry<'s>>,
+    entries: FxHashMap<Bind, Entry<'s>>,
 }
 
 /// What a listener is bound to.

@@ -1,6 +1,6 @@
 //! ServiceEntries that share a host and a namespace.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::intent::registry::{Source, Svc};
 
@@ -10,7 +10,7 @@ use crate::intent::registry::{Source, Svc};
 /// seen; `serviceentry/conversion.go:mergeServicesInstancesByNamespaceHost`: endpoints add up in any case.
 pub(super) fn merged(all: Vec<Svc<'_>>) -> Vec<Svc<'_>> {
     let mut kept: Vec<Svc<'_>> = Vec::with_capacity(all.len());
-    let mut places: HashMap<(String, &str), Vec<usize>> = HashMap::new();
+    let mut places: FxHashMap<(String, &str), Vec<usize>> = FxHashMap::default();
     for mut svc in all {
         let Source::Entry(entry) = svc.source else {
             kept.push(svc);

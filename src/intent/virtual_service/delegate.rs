@@ -2,7 +2,9 @@
 //!
 //! Istio: `pilot/pkg/model/virtualservice.go:MergeHTTPRoutes,mergeHTTPMatchRequests`. A delegate delegates no further.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::virtual_service::{Exports, Placed};
 use crate::model::mesh::MeshConfig;
@@ -11,7 +13,7 @@ use crate::model::virtual_service::{HttpMatch, HttpRule, SourceMatch, StringMatc
 /// The HTTP rules of a VirtualService; a delegate that is missing or not visible leaves nothing in its place.
 pub(super) fn merged<'s>(
     root: &'s VirtualService,
-    delegates: &HashMap<(&str, &str), &'s VirtualService>,
+    delegates: &FxHashMap<(&str, &str), &'s VirtualService>,
     config: &MeshConfig,
 ) -> Vec<Placed<'s>> {
     let mut placed = Vec::new();

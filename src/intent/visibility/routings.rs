@@ -2,8 +2,10 @@
 //!
 //! Istio: `pilot/pkg/model/sidecar.go:VSMatches,computeWildcardHostVirtualServiceIndex`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::intent::host;
 use crate::intent::virtual_service::Routing;
@@ -15,7 +17,7 @@ use crate::model::virtual_service::VirtualService;
 #[derive(Debug, Default)]
 pub(crate) struct Routings<'s> {
     list: Vec<Arc<Routing<'s>>>,
-    exact: HashMap<String, Vec<usize>>,
+    exact: FxHashMap<String, Vec<usize>>,
     wildcards: Vec<(String, usize)>,
     /// Whether any has rules for TCP or TLS.
     streams: bool,
@@ -88,8 +90,8 @@ impl<'s> Routings<'s> {
     /// The services that destinations lead to, with the ports they name: a proxy gets them whatever its Sidecar lists.
     ///
     /// Istio: `sidecar.go:collectImportedServices`.
-    pub(super) fn destinations(&self, namespace: &str, config: &MeshConfig) -> HashMap<String, Ports> {
-        let mut found: HashMap<String, Ports> = HashMap::new();
+    pub(super) fn destinations(&self, namespace: &str, config: &MeshConfig) -> FxHashMap<String, Ports> {
+        let mut found: FxHashMap<String, Ports> = FxHashMap::default();
         for (host, destination) in self.list.iter().flat_map(|routing| routing.destinations(namespace, config)) {
             let ports = found.entry(host).or_insert_with(|| Some(BTreeSet::new()));
             match (destination.port, ports.as_mut()) {
