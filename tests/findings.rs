@@ -11,4 +11,5 @@ mod peer_authentications;
 mod rule_hosts;
 mod rules;
 mod severity;
+mod sidecars;
 mod world;

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
+use std::panic::resume_unwind;
+use std::thread;
 
 use crate::audit::{edit, explain};
 use crate::decode::{self, Assume, Loaded, Objects, Problem};
@@ -14,7 +16,7 @@ use crate::gather::progress::Progress;
 use crate::gather::replies::{About, Replies};
 use crate::gather::scope::{MOST_LISTED, Probes, Scope, TooMany, Unmatched};
 use crate::gather::witnesses::Witnesses;
-use crate::intent::Mesh;
+use crate::intent::{Mesh, client};
 use crate::model::evidence::{FailedLook, Reading};
 use crate::model::json_patch::Step;
 use crate::model::meta::Origin;
@@ -166,8 +168,12 @@ pub fn offline(
     let (snapshot, problems) = objects.snapshot(&known.assume);
     // One answer and the process ends: to take a large mesh apart again, string by string, is time that nobody needs.
     let snapshot = ManuallyDrop::new(snapshot);
-    let mesh = ManuallyDrop::new(Mesh::new(&snapshot));
-    let chosen = Chosen::of(&mesh, scope, default_namespace);
+    let (mesh, clients) = thread::scope(|scope| {
+        let clients = scope.spawn(|| client::all(&snapshot));
+        (Mesh::new(&snapshot), clients.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    let mesh = ManuallyDrop::new(mesh);
+    let chosen = Chosen::among(&mesh, clients, scope, default_namespace);
     let detail = scope.detail.of(chosen.count())?;
     let looked_at = format!("manifests: {}", chosen.counts(&snapshot));
     let asked_about = chosen.namespaces(scope, default_namespace);

@@ -35,8 +35,12 @@ pub(super) struct Chosen<'s> {
 
 impl<'s> Chosen<'s> {
     pub(super) fn of(mesh: &Mesh<'s>, scope: &Scope, default_namespace: &str) -> Self {
+        Self::among(mesh, mesh.clients(), scope, default_namespace)
+    }
+
+    /// The same where the clients of the mesh are known already.
+    pub(super) fn among(mesh: &Mesh<'s>, all_clients: Vec<Client<'s>>, scope: &Scope, default_namespace: &str) -> Self {
         let all_servers = mesh.servers();
-        let all_clients = mesh.clients();
         let echo_servers = EchoServers::of(mesh.snapshot());
         let namespaces = mesh.snapshot().namespace_names();
         let mut unmatched: Vec<Unmatched> = scope

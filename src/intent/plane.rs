@@ -101,6 +101,11 @@ impl<'s> ControlPlane<'s> {
         self.fitting(namespace, labels).next()
     }
 
+    /// Every Sidecar that this control plane reads.
+    pub(crate) fn sidecars(&self) -> impl Iterator<Item = &'s Sidecar> {
+        self.sidecars.iter().copied()
+    }
+
     /// Every Sidecar that could speak for a pod; the first does.
     pub(crate) fn sidecars_for<'a>(&'a self, pod: &'a Pod) -> impl Iterator<Item = &'s Sidecar> + use<'a, 's> {
         self.fitting(&pod.meta.namespace, &pod.meta.labels)

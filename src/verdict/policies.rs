@@ -22,6 +22,7 @@ mod port_level;
 mod rule_host;
 mod rule_reach;
 mod rule_tls;
+mod sidecars;
 mod told;
 mod traps;
 mod unguarded;
@@ -72,5 +73,6 @@ fn of_plane<'s>(view: &View<'_, 's>) -> Vec<Told<'s>> {
     rule_host::find(view, &mut found);
     rule_reach::find(view, &mut found);
     rule_tls::find(view, &mut found);
+    sidecars::find(view, &mut found);
     found
 }

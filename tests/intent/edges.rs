@@ -5,7 +5,7 @@ use kubectl_mtls::intent::Mesh;
 use kubectl_mtls::model::evidence::FailedLook;
 use kubectl_mtls::model::mesh::{IstioVersion, MeshProfile};
 use kubectl_mtls::model::pair::{AcceptMode, OriginMode};
-use kubectl_mtls::model::port::WorkloadPort;
+use kubectl_mtls::model::port::{PortClass, WorkloadPort};
 use kubectl_mtls::model::snapshot::UnseenScope;
 use kubectl_mtls::model::workload::ProxyKind;
 
@@ -300,4 +300,31 @@ fn a_gateway_without_the_label_gets_plaintext() {
     assert_eq!(pair.originates.mode, OriginMode::Auto);
     assert_eq!(pair.endpoints[0].marked, Some(false));
     assert_eq!(pair.outcome.wire.as_str(), "plaintext");
+}
+
+/// Two pods that differ in nothing but their names, and a Service without selector whose slice lists one of them: it has the
+/// declared port, and the other one has not.
+#[test]
+fn of_pods_that_are_alike_only_the_one_that_a_slice_lists_has_its_port() {
+    let pod = |name: &str, address: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: foo, labels: {{app: twin}}}}\n\
+             spec: {{containers: [{{name: app, image: app}}, {{name: istio-proxy, image: proxyv2}}]}}\n\
+             status: {{podIP: {address}}}\n---\n"
+        )
+    };
+    let slice = "apiVersion: v1\nkind: Service\nmetadata: {name: by-hand, namespace: foo}\n\
+         spec: {ports: [{name: http, port: 8000}]}\n---\n\
+         apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+         metadata: {name: by-hand-1, namespace: foo, labels: {kubernetes.io/service-name: by-hand}}\n\
+         addressType: IPv4\nports: [{name: http, port: 8000}]\nendpoints: [{addresses: [10.9.0.2]}]\n---\n";
+    let mesh = with(&(pod("twin-1", "10.9.0.1") + &pod("twin-2", "10.9.0.2") + &pod("twin-3", "10.9.0.3") + slice));
+    let class = |name: &str| {
+        let pod = mesh.snapshot().pods.iter().find(|pod| pod.meta.name == name).unwrap();
+        mesh.inbound(pod, WorkloadPort(8000)).class
+    };
+    assert_eq!(
+        [class("twin-1"), class("twin-2"), class("twin-3")],
+        [PortClass::Auto, PortClass::Http, PortClass::Auto]
+    );
 }

@@ -64,7 +64,7 @@ fn selects_nothing<'s>(view: &View<'_, 's>, policy: &'s PeerAuthentication) -> O
 }
 
 /// The value of a pod's label that was probably meant.
-fn nearest(view: &View<'_, '_>, namespace: &str, selector: &Labels) -> Option<String> {
+pub(super) fn nearest(view: &View<'_, '_>, namespace: &str, selector: &Labels) -> Option<String> {
     let pods = view.selected(namespace, &Labels::new());
     selector.iter().find_map(|(key, value)| {
         let values = pods.iter().filter_map(|pod| pod.meta.label(key)).filter(|other| other != value);

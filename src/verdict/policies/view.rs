@@ -59,8 +59,8 @@ impl<'m, 's> View<'m, 's> {
                 !self.plane.peer_authentications.unseen.iter().any(|(policy, _)| is(&policy.meta))
             }
             PolicyKind::DestinationRule => !self.plane.unseen_rules.iter().any(|(rule, _)| is(&rule.meta)),
-            PolicyKind::Sidecar
-            | PolicyKind::Service
+            PolicyKind::Sidecar => self.plane.sidecars().any(|sidecar| is(&sidecar.meta)),
+            PolicyKind::Service
             | PolicyKind::ServiceEntry
             | PolicyKind::WorkloadEntry
             | PolicyKind::VirtualService
