@@ -56,6 +56,24 @@ fn without_drift_the_three_witnesses_agree() {
 }
 
 #[test]
+fn tls_that_an_application_does_not_take_is_no_gap() {
+    let rule = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    let host = "httpbin.legacy.svc.cluster.local";
+    let text = format!(
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: httpbin, namespace: legacy}}\n\
+         spec: {{host: {host}, trafficPolicy: {{tls: {{mode: SIMPLE}}}}}}\n"
+    );
+    std::fs::write(rule.path(), text).unwrap();
+    let (report, _) = report(&["--standalone", "-f", rule.path().to_str().unwrap()]);
+    let pair = pair(&report, "foo/sleep->legacy/httpbin:8000");
+    let wire = |witness: &str| pair[witness]["wire"].as_str().unwrap();
+    // No proxy ends it and the mesh does not decide: 503, on a cluster as here.
+    assert_eq!((wire("intent"), wire("programmed"), wire("observed")), ("tls", "tls", "refused"));
+    assert_eq!((&pair["observed"]["http"], &pair["verdict"]), (&Value::from("503"), &Value::from("refused")));
+    assert_eq!(gaps(&report), []);
+}
+
+#[test]
 fn a_client_that_was_not_given_the_rule_is_a_gap_at_the_client() {
     let report = drifting("client=sleep.foo");
     assert_eq!(gaps(&report), at("client", &["foo/sleep->bar/httpbin:8000"]));

@@ -6,7 +6,7 @@
 use crate::model::derivation::PolicyRef;
 use crate::model::evidence::Reading;
 use crate::model::pair::{AcceptMode, Endpoint, PairIntent, Route};
-use crate::model::wire::Wire;
+use crate::model::wire::{Why, Wire};
 use crate::observed::repeats::Repeats;
 use crate::programmed::told::{Accepts, End, EndpointTold, Originates, Programmed, TroubleKind};
 use crate::verdict::report::told::Gap;
@@ -79,8 +79,7 @@ pub(super) fn client(intent: &PairIntent, told: &Originates, programmed: &Progra
         return Some(format!("{what} ({}; {rule})", demanded.decided_by.short()));
     }
     let unexpected = intent.endpoints.iter().zip(&programmed.endpoints).any(|(endpoint, told)| {
-        told.outcome.why == crate::model::wire::Why::ServerIdentityNotExpected
-            && endpoint.outcome.why != told.outcome.why
+        told.outcome.why == Why::ServerIdentityNotExpected && endpoint.outcome.why != told.outcome.why
     });
     unexpected.then(|| "the client's proxy expects other identities than the server has".to_owned())
 }
@@ -104,6 +103,8 @@ pub(super) fn server(endpoint: &Endpoint, told: &EndpointTold, accepts: &Accepts
             let odd = accepts.odd.first().map_or_else(|| "no chain takes the port".to_owned(), |odd| odd.says.clone());
             Some(format!("{pod} has chains for port {} that policy does not make: {odd}", endpoint.port))
         }
+        // What listens behind it no proxy is told.
+        Some(_) if endpoint.outcome.why == Why::NothingListens => None,
         Some(_) => {
             if let Some(what) = raw(endpoint, told) {
                 return Some(format!("{pod} {what}"));
@@ -148,7 +149,9 @@ fn wire(intent: &PairIntent, programmed: &Programmed, (seen, repeats): (Wire, Op
         (Wire::Unknown, demanded) => ("unproven", demanded, "policy demands"),
         (told, _) => ("wire", told, "the proxies were told"),
     };
-    if !differs(expected, seen) {
+    // The proxies do not know that nothing listens behind them; policy does.
+    let unheard = intent.outcome.why == Why::NothingListens && seen == intent.outcome.wire;
+    if !differs(expected, seen) || unheard {
         return None;
     }
     let what = format!("{who} {}, the wire shows {}", expected.as_str(), seen.as_str());
@@ -172,7 +175,9 @@ fn wire(intent: &PairIntent, programmed: &Programmed, (seen, repeats): (Wire, Op
 pub(crate) fn differs(expected: Wire, seen: Wire) -> bool {
     // Where the mesh does not decide, whatever was seen is the answer and no disagreement.
     let decided = !matches!(expected, Wire::Unknown | Wire::Depends | Wire::None | Wire::Mixed);
-    decided && seen != Wire::Unknown && seen != expected
+    // Nor where TLS is passed on to an application, which may not take it.
+    let untaken = (expected, seen) == (Wire::Tls, Wire::Refused);
+    decided && seen != Wire::Unknown && seen != expected && !untaken
 }
 
 /// Both ends' evidence.
