@@ -11,14 +11,22 @@
 
 #[path = "cluster/suite/case.rs"]
 mod case;
+#[path = "cluster/suite/cost.rs"]
+mod cost;
 #[path = "cluster/suite/curl.rs"]
 mod curl;
+#[path = "cluster/suite/fresh.rs"]
+mod fresh;
 #[path = "cluster/suite/judge.rs"]
 mod judge;
 #[path = "cluster/suite/kubectl.rs"]
 mod kubectl;
+#[path = "cluster/suite/place.rs"]
+mod place;
 #[path = "cluster/suite/plugin.rs"]
 mod plugin;
+#[path = "meshes/generate/random.rs"]
+mod random;
 #[path = "cluster/suite/run.rs"]
 mod run;
 #[expect(
@@ -29,14 +37,24 @@ mod run;
 mod scenario;
 #[path = "cluster/suite/settle.rs"]
 mod settle;
+#[path = "meshes/shrink.rs"]
+mod shrink;
 #[path = "cluster/suite/stale.rs"]
 mod stale;
+#[path = "cluster/suite/waits.rs"]
+mod waits;
+#[path = "meshes/yaml.rs"]
+mod yaml;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
+
+use crate::run::Tally;
+
 fn main() -> ExitCode {
-    let filters = std::env::args().skip(1).collect::<Vec<_>>();
-    match run::suite(&filters) {
+    let arguments = std::env::args().skip(1).collect::<Vec<_>>();
+    match asked(&arguments) {
         Ok(tally) => {
             println!("{} passed, {} failed", tally.passed, tally.failed);
             if tally.failed == 0 && tally.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -45,5 +63,13 @@ fn main() -> ExitCode {
             eprintln!("cluster: {error:#}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// `--fresh COUNT SEED`, or words that names of cases contain.
+fn asked(arguments: &[String]) -> Result<Tally> {
+    match arguments {
+        [fresh, count, seed] if fresh == "--fresh" => run::fresh(count.parse()?, seed.parse()?),
+        filters => run::suite(filters),
     }
 }

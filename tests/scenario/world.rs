@@ -1,5 +1,7 @@
 //! The mesh of a scenario: workloads and Services, a line each, and the manifests they stand for.
 
+mod cluster;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -39,6 +41,9 @@ struct Port {
     target: u16,
     name: String,
 }
+
+const CURL: &str = "docker.io/curlimages/curl";
+const TCP_ECHO: &str = "docker.io/istio/tcp-echo-server";
 
 /// Namespaces that the lab has without being told.
 const IN_THE_LAB: [&str; 3] = ["foo", "bar", "legacy"];
@@ -108,17 +113,19 @@ impl World {
 
     /// All of it as the API server would hold it after injection.
     pub(crate) fn manifests(&self) -> String {
-        self.manifests_of(|_| true)
+        self.manifests_of(|_| true, Workload::write)
     }
 
     /// What has to be added to the lab's own mesh.
     pub(crate) fn manifests_beside_the_lab(&self) -> String {
-        self.manifests_of(|name| {
-            !(IN_THE_LAB.contains(&name.namespace.as_str()) && ["sleep", "httpbin"].contains(&name.name.as_str()))
-        })
+        self.manifests_of(|name| !is_in_the_lab(name), Workload::write)
     }
 
-    fn manifests_of(&self, wanted: impl Fn(&Name) -> bool) -> String {
+    fn manifests_of(
+        &self,
+        wanted: impl Fn(&Name) -> bool,
+        write: impl Fn(&Workload, &mut String, &BTreeSet<u16>),
+    ) -> String {
         let mut out = String::new();
         let workloads = self.workloads.iter().filter(|workload| wanted(&workload.name)).collect::<Vec<_>>();
         let namespaces = workloads.iter().map(|workload| workload.name.namespace.as_str()).collect::<BTreeSet<_>>();
@@ -131,7 +138,7 @@ impl World {
             );
         }
         for workload in workloads {
-            workload.write(&mut out, &self.ports_of(workload));
+            write(workload, &mut out, &self.ports_of(workload));
         }
         for service in self.services.iter().filter(|service| wanted(&service.name)) {
             service.write(&mut out);
@@ -172,9 +179,9 @@ impl Workload {
         ensure!(!labels.is_empty(), "give it a label, e.g. app={}", name.name);
         let calls = labels.get("app").is_some_and(|app| app == "sleep" || app == "curl");
         let image = match runs.unwrap_or(if calls { "curl" } else { "httpbin" }) {
-            "curl" => "docker.io/curlimages/curl",
+            "curl" => CURL,
             "httpbin" => "docker.io/kong/httpbin",
-            "tcp-echo" => "docker.io/istio/tcp-echo-server",
+            "tcp-echo" => TCP_ECHO,
             other => bail!("`runs {other}`: write `runs curl|httpbin|tcp-echo`"),
         };
         Ok(Self { name, sidecar, labels, image })
@@ -253,6 +260,11 @@ impl Service {
             _ = writeln!(out, "  - {{name: {name}, port: {number}, targetPort: {target}}}");
         }
     }
+}
+
+/// Whether the lab, and the test-bed of the cluster, have it without being told.
+fn is_in_the_lab(name: &Name) -> bool {
+    IN_THE_LAB.contains(&name.namespace.as_str()) && ["sleep", "httpbin"].contains(&name.name.as_str())
 }
 
 /// `app: httpbin, version: v1`.

@@ -1,8 +1,9 @@
-//! Sets of policies for the fixed world of the test-bed: the scenario files, and sets that were recorded on another cluster.
+//! Sets of policies: the scenario files, in the test-bed's own world or in theirs, and sets that were recorded on another cluster.
 
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
+use crate::place::Place;
 use crate::scenario::file::{self, Scenario};
 
 /// Recorded sets that are applied: those that come first.
@@ -31,17 +32,10 @@ pub(crate) struct NotRun {
 /// Everything there is, split in what can be run and what cannot.
 pub(crate) fn all() -> Result<(Vec<Case>, Vec<NotRun>)> {
     let (mut cases, mut not_run) = (Vec::new(), Vec::new());
-    for scenario in file::all().map_err(|wrong| anyhow!("{wrong:?}"))? {
-        match why_not(&scenario) {
-            Some(why) => not_run.push(NotRun { id: scenario.id, why }),
-            None => cases.push(Case {
-                id: scenario.id.clone(),
-                policies: scenario.policies.clone(),
-                with_sidecar: Vec::new(),
-                scenario: Some(scenario),
-            }),
-        }
-    }
+    let scenarios = file::all().map_err(|wrong| anyhow!("{wrong:?}"))?;
+    let (own, others): (Vec<_>, Vec<_>) =
+        scenarios.into_iter().partition(|scenario| scenario.world.is_of_the_test_bed());
+    cases.extend(own.into_iter().map(Case::of_scenario));
     let recorded = include_str!("../../vectors/cluster-policies.jsonl");
     for (number, line) in recorded.lines().enumerate() {
         let case = recorded_set(serde_json::from_str(line)?);
@@ -51,21 +45,35 @@ pub(crate) fn all() -> Result<(Vec<Case>, Vec<NotRun>)> {
             not_run.push(NotRun { id: case.id, why: format!("recorded; the first {RECORDED} are applied") });
         }
     }
+    // What they add stays where it is, and costs: last.
+    cases.extend(others.into_iter().map(Case::of_scenario));
     Ok((cases, not_run))
 }
 
-/// Why a scenario does not fit the world of the test-bed.
-fn why_not(scenario: &Scenario) -> Option<String> {
-    let rows = scenario.rows_at(kubectl_mtls::model::mesh::IstioVersion::NEWEST);
-    let names = rows.iter().flat_map(|row| [&row.pair.client, &row.pair.server]);
-    let strangers = names.filter(|name| {
-        !crate::curl::NAMESPACES.contains(&name.namespace.as_str())
-            || !["sleep", "httpbin"].contains(&name.name.as_str())
-    });
-    let mut strangers = strangers.map(ToString::to_string).collect::<Vec<_>>();
-    strangers.sort();
-    strangers.dedup();
-    (!strangers.is_empty()).then(|| format!("the test-bed has no {}", strangers.join(", ")))
+// === impl Case ===
+
+impl Case {
+    fn of_scenario(scenario: Scenario) -> Self {
+        Self {
+            id: scenario.id.clone(),
+            policies: scenario.policies.clone(),
+            with_sidecar: Vec::new(),
+            scenario: Some(scenario),
+        }
+    }
+
+    /// A set of policies for the test-bed's own world.
+    pub(crate) fn of_set(id: String, set: Vec<Value>) -> Self {
+        Self { id, policies: list(&set.into()), scenario: None, with_sidecar: Vec::new() }
+    }
+
+    /// Where it is acted; what is not there yet is brought up.
+    pub(crate) fn place(&self) -> Result<Place> {
+        match &self.scenario {
+            Some(scenario) if !scenario.world.is_of_the_test_bed() => Place::of(&scenario.world),
+            _ => Ok(Place::own()),
+        }
+    }
 }
 
 fn recorded_set(mut set: Value) -> Case {
@@ -80,6 +88,9 @@ fn recorded_set(mut set: Value) -> Case {
             with_sidecar.extend(object["metadata"]["namespace"].as_str().map(str::to_owned));
         }
     }
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
-    Case { id, policies: list.to_string(), scenario: None, with_sidecar }
+    Case { id, policies: list(&objects), scenario: None, with_sidecar }
+}
+
+fn list(objects: &Value) -> String {
+    json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
 }

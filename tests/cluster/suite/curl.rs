@@ -1,21 +1,12 @@
-//! The seeds' own loop: curl in every sleep pod towards every httpbin, and what it printed.
+//! The seeds' own loop: curl in every test client towards every Service port, and what it printed.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::kubectl::printed;
-
-/// Client namespace, server namespace, Service port.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Cell {
-    /// Namespace of the sleep that calls.
-    pub(crate) client: String,
-    /// Namespace of the httpbin that is called.
-    pub(crate) server: String,
-    /// Port of its Service.
-    pub(crate) port: u16,
-}
+use crate::place::Place;
+use crate::scenario::row::{Name, PairName};
 
 /// What curl showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,68 +21,68 @@ pub(crate) struct Shown {
     pub(crate) stable: bool,
 }
 
-/// Namespaces of the world.
-pub(crate) const NAMESPACES: [&str; 3] = ["foo", "bar", "legacy"];
-/// Service ports of each httpbin: http, TCP by name, and one without a protocol.
-pub(crate) const PORTS: [u16; 3] = [8000, 9000, 9001];
-
-/// curl's time-out: TLS bytes reached an application that waits for the end of a request.
+/// curl's own time-out, which nothing here takes: a proxy that gets no connection gives up before (`world/istio.yaml`).
 pub(crate) const TIMED_OUT: u8 = 28;
 
-/// Asks until three answers in a row are the same, or two times nothing came, six times at most; prints `server port status exit stable|unstable header`.
+/// Asks every cell, all at a time, until three answers in a row are the same, six times at most. Two are enough that took a second: they
+/// did not come over a connection that was there before. Prints `name.namespace:port status exit stable|unstable header`, a line a cell.
 const SCRIPT: &str = r#"
+newline='
+'
 ask() {
-  out=$(curl -s -m 2 -w '\n%{http_code}' "http://httpbin.$1:$2/headers")
+  out=$(curl -s -m 8 -w '\n%{http_code} %{time_total}' "http://$1/headers")
   exit=$?
-  code=$(printf '%s' "$out" | tail -n 1)
-  xfcc=$(printf '%s' "$out" | grep -o '"X-Forwarded-Client-Cert": *"\([^"\]\|\\.\)*"')
-  answer="$code $exit"
+  told=${out##*"$newline"}
+  answer="${told% *} $exit"
+  case ${told#* } in 0.*) needed=2 ;; *) needed=1 ;; esac
 }
-for server in $SERVERS; do for port in $PORTS; do
+cell() {
   last= same=0 tries=0 stable=unstable
   while [ "$tries" -lt 6 ]; do
-    ask "$server" "$port"
+    ask "$1"
     tries=$((tries + 1))
     if [ "$answer" = "$last" ]; then same=$((same + 1)); else same=0; fi
     last=$answer
-    if [ "$same" -ge 2 ] || { [ "$same" -ge 1 ] && [ "$exit" = 28 ]; }; then stable=stable; break; fi
+    if [ "$same" -ge "$needed" ]; then stable=stable; break; fi
   done
-  echo "$server $port $answer $stable $xfcc"
-done; done
+  xfcc=
+  case $out in *X-Forwarded-Client-Cert*) xfcc=$(printf '%s' "$out" | grep -o '"X-Forwarded-Client-Cert": *"\([^"\]\|\\.\)*"') ;; esac
+  echo "$1 $answer $stable $xfcc"
+}
+for target in $TARGETS; do cell "$target" & done
+wait
 "#;
 
-/// All cells, the clients side by side.
-pub(crate) fn all() -> Result<BTreeMap<Cell, Shown>> {
+/// All that can be asked in a place, the clients side by side.
+pub(crate) fn all(place: &Place) -> Result<BTreeMap<PairName, Shown>> {
     std::thread::scope(|scope| {
-        let loops = NAMESPACES.map(|client| scope.spawn(move || of_client(client)));
+        let loops = place.clients.iter().map(|client| scope.spawn(|| of_client(client, place))).collect::<Vec<_>>();
         let mut cells = BTreeMap::new();
         for of_client in loops {
             cells.extend(of_client.join().ok().context("a loop panicked")??);
         }
-        ensure!(
-            cells.len() == NAMESPACES.len() * NAMESPACES.len() * PORTS.len(),
-            "the loop printed {} cells",
-            cells.len()
-        );
+        ensure!(cells.len() == place.clients.len() * place.targets.len(), "the loop printed {} cells", cells.len());
         Ok(cells)
     })
 }
 
-fn of_client(client: &str) -> Result<Vec<(Cell, Shown)>> {
-    let ports = PORTS.map(|port| port.to_string()).join(" ");
-    let script = format!("SERVERS='{}' PORTS='{ports}'\n{SCRIPT}", NAMESPACES.join(" "));
-    let text =
-        printed(&["exec", "-n", client, "deploy/sleep", "-c", "sleep", "--", "timeout", "110", "sh", "-c", &script])?;
-    text.lines().map(|line| cell(client, line).with_context(|| format!("sleep.{client} printed `{line}`"))).collect()
+fn of_client(client: &Name, place: &Place) -> Result<Vec<(PairName, Shown)>> {
+    let targets = place.targets.iter().map(|(server, port)| format!("{server}:{port}")).collect::<Vec<_>>().join(" ");
+    let script = format!("TARGETS='{targets}'\n{SCRIPT}");
+    let deployment = format!("deploy/{}", client.name);
+    let within = ["timeout", "110", "sh", "-c", &script];
+    let exec = ["exec", "-n", &client.namespace, &deployment, "-c", &client.name, "--"];
+    let text = printed(&[exec.as_slice(), &within].concat())?;
+    text.lines().map(|line| cell(client, line).with_context(|| format!("{client} printed `{line}`"))).collect()
 }
 
-fn cell(client: &str, line: &str) -> Result<(Cell, Shown)> {
-    let mut words = line.splitn(6, ' ');
+fn cell(client: &Name, line: &str) -> Result<(PairName, Shown)> {
+    let mut words = line.splitn(5, ' ');
     let mut word = || words.next().context("it is too short");
-    let (server, port) = (word()?.to_owned(), word()?.parse()?);
+    let pair = PairName::parse_arrow(&format!("{client} -> {}", word()?))?;
     let (code, exit, stable) = (word()?.to_owned(), word()?.parse()?, word()? == "stable");
     let xfcc = words.next().filter(|text| !text.is_empty()).map(str::to_owned);
-    Ok((Cell { client: client.to_owned(), server, port }, Shown { code, exit, xfcc, stable }))
+    Ok((pair, Shown { code, exit, xfcc, stable }))
 }
 
 // === impl Shown ===
@@ -101,12 +92,6 @@ impl Shown {
     pub(crate) fn peer(&self) -> Option<&str> {
         let last = self.xfcc.as_deref()?.rsplit(',').next()?;
         last.split([';', '"']).find_map(|part| part.strip_prefix("URI="))
-    }
-}
-
-impl std::fmt::Display for Cell {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "sleep.{} -> httpbin.{}:{}", self.client, self.server, self.port)
     }
 }
 

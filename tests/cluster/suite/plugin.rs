@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use crate::kubectl::{apply, delete_policies};
+use crate::place::Place;
 use crate::scenario::lab::{Output, finish};
 use crate::settle::Mark;
 
@@ -24,7 +25,7 @@ pub(crate) fn as_a_plugin() -> Result<Vec<String>> {
     let completion = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions/kubectl_complete-mtls");
     std::fs::copy(completion, folder.path().join("kubectl_complete-mtls"))?;
     delete_policies()?;
-    Mark::apply(50_001)?.await_everywhere(&[])?;
+    Mark::apply()?.await_everywhere(&Place::own().sidecars, &[])?;
 
     let mut wrong = Vec::new();
     let mut expect = |what: &str, output: &Output, is_so: bool| {
@@ -48,7 +49,7 @@ pub(crate) fn as_a_plugin() -> Result<Vec<String>> {
 
     let refused = apply(CONFLICT)?;
     anyhow::ensure!(refused.is_none(), "{refused:?}");
-    Mark::apply(50_002)?.await_everywhere(&[])?;
+    Mark::apply()?.await_everywhere(&Place::own().sidecars, &[])?;
     let found = kubectl(folder.path(), &check)?;
     expect("kubectl mtls check with a conflict", &found, found.code == Some(1) && found.stdout.contains("MTLS101"));
 

@@ -1,19 +1,22 @@
 //! One case after the other: apply, wait until the proxies hold it, ask the loop, ask the tool, judge.
 
-use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::case::{self, Case};
+use crate::cost;
 use crate::curl;
+use crate::fresh;
 use crate::judge::{Judgement, judge};
 use crate::kubectl::{apply, delete_policies, printed};
+use crate::place::Place;
 use crate::plugin;
 use crate::scenario::lab::finish;
 use crate::settle::Mark;
 use crate::stale;
+use crate::waits;
 
 /// Cases by how they ended, and what was judged in them.
 #[derive(Debug, Default)]
@@ -29,23 +32,25 @@ pub(crate) struct Tally {
 /// What is not a set of policies that every pair is judged under: its name, and how to learn what is wrong.
 type Special = (&'static str, fn() -> Result<Vec<String>>);
 
-const SPECIAL: [Special; 2] = [("stale-push", stale::stale_push), ("as-a-plugin", plugin::as_a_plugin)];
+const SPECIAL: [Special; 4] = [
+    ("stale-push", stale::stale_push),
+    ("as-a-plugin", plugin::as_a_plugin),
+    ("what-a-check-costs", cost::what_a_check_costs),
+    ("an-application-that-waits", waits::an_application_that_waits),
+];
 
 /// Runs the cases whose name contains one of the words, or all.
 pub(crate) fn suite(filters: &[String]) -> Result<Tally> {
     let (cases, not_run) = case::all()?;
     let (mut tally, began) = (Tally::default(), Instant::now());
     let wanted = |id: &str| filters.is_empty() || filters.iter().any(|word| id.contains(word.as_str()));
-    for (number, case) in cases.iter().filter(|case| wanted(&case.id)).enumerate() {
-        tally.judged(case, number);
+    for case in cases.iter().filter(|case| wanted(&case.id)) {
+        tally.judged(case);
     }
     for special in SPECIAL.iter().filter(|(id, _)| wanted(id)) {
         tally.looked(special);
     }
-    delete_policies()?;
-    let rejected = rejected()?;
-    let what = format!("no update of istiod was rejected by a proxy (`ACK ERROR` in its log: {rejected})");
-    tally.count(&what, rejected == 0);
+    tally.ends()?;
     let (scenarios, recorded): (Vec<_>, Vec<_>) = not_run.iter().partition(|left| !left.why.starts_with("recorded"));
     for left in &scenarios {
         println!("not run: {}: {}", left.id, left.why);
@@ -56,12 +61,30 @@ pub(crate) fn suite(filters: &[String]) -> Result<Tally> {
     Ok(tally)
 }
 
+/// Judges random sets, those of `count` seeds from the first on; one that disagrees is made small and printed.
+pub(crate) fn fresh(count: u64, first: u64) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for seed in first..first.saturating_add(count) {
+        let set = fresh::set(seed);
+        if !tally.judged(&Case::of_set(format!("seed {seed}"), set.clone())) {
+            let disagrees = |set: &[Value]| {
+                run_twice(&Case::of_set(String::new(), set.to_vec()))
+                    .is_ok_and(|judged| !judged.disagreements.is_empty())
+            };
+            println!("as small as it goes:\n{}", fresh::smallest(set, disagrees));
+        }
+    }
+    tally.ends()?;
+    Ok(tally)
+}
+
 // === impl Tally ===
 
 impl Tally {
-    fn judged(&mut self, case: &Case, number: usize) {
+    /// Judges a case; whether all witnesses agree.
+    fn judged(&mut self, case: &Case) -> bool {
         let started = Instant::now();
-        let judgement = run_twice(case, number)
+        let judgement = run_twice(case)
             .unwrap_or_else(|error| Judgement { disagreements: vec![format!("{error:#}")], ..Judgement::default() });
         self.pairs += judgement.pairs;
         self.unstable += judgement.unstable.len();
@@ -70,6 +93,16 @@ impl Tally {
         for line in judgement.disagreements.iter().chain(&judgement.unstable) {
             println!("       {line}");
         }
+        judgement.disagreements.is_empty()
+    }
+
+    /// What every run ends with.
+    fn ends(&mut self) -> Result<()> {
+        delete_policies()?;
+        let rejected = rejected()?;
+        let what = format!("no update of istiod was rejected by a proxy (`ACK ERROR` in its log: {rejected})");
+        self.count(&what, rejected == 0);
+        Ok(())
     }
 
     fn looked(&mut self, (id, look): &Special) {
@@ -89,12 +122,12 @@ impl Tally {
 }
 
 /// A disagreement counts if it is still there when asked anew.
-fn run_twice(case: &Case, number: usize) -> Result<Judgement> {
-    let first = run(case, 2 * number)?;
+fn run_twice(case: &Case) -> Result<Judgement> {
+    let first = run(case)?;
     if first.disagreements.is_empty() {
         return Ok(first);
     }
-    let again = run(case, 2 * number + 1)?;
+    let again = run(case)?;
     if again.disagreements.is_empty() {
         for line in &first.disagreements {
             println!("       once only: {line}");
@@ -103,24 +136,23 @@ fn run_twice(case: &Case, number: usize) -> Result<Judgement> {
     Ok(again)
 }
 
-fn run(case: &Case, number: usize) -> Result<Judgement> {
+fn run(case: &Case) -> Result<Judgement> {
     delete_policies()?;
+    let place = case.place()?;
     let refused = if case.policies.trim().is_empty() { None } else { apply(&case.policies)? };
     let is_expected = case.scenario.as_ref().is_some_and(|scenario| !scenario.refused.is_empty());
     if let Some(message) = refused.as_ref().filter(|_| !is_expected) {
         bail!("kubectl apply: {}", message.trim());
     }
     ensure!(refused.is_some() == is_expected, "the API server took what the scenario expects it to refuse");
-    Mark::apply(number)?.await_everywhere(&case.with_sidecar)?;
-    let cells = curl::all()?;
-    judge(&check()?, &cells, case.scenario.as_ref())
+    Mark::apply()?.await_everywhere(&place.sidecars, &case.with_sidecar)?;
+    let cells = curl::all(&place)?;
+    judge(&check(&place)?, &cells, (&place, case.scenario.as_ref()))
 }
 
 /// The tool, as people run it.
-pub(crate) fn check() -> Result<Value> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"));
-    command.args(["check", "httpbin.foo", "httpbin.bar", "httpbin.legacy", "--from", "app=sleep", "-o", "json"]);
-    let output = finish(command)?;
+pub(crate) fn check(place: &Place) -> Result<Value> {
+    let output = finish(place.check())?;
     let report: Value = serde_json::from_str(&output.stdout)
         .with_context(|| format!("exit {:?}, stdout is no JSON; stderr: {}", output.code, output.stderr.trim()))?;
     let errors = report["findings"].as_array().into_iter().flatten().filter(|finding| finding["severity"] == "error");

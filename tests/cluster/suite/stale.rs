@@ -10,9 +10,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::kubectl::{apply, delete_policies, printed};
+use crate::place::Place;
 use crate::run::check;
 use crate::scenario::lab::finish;
-use crate::settle::{Mark, Proxy, admin};
+use crate::scenario::row::Name;
+use crate::settle::{Mark, admin};
 
 const WIDER: &str = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: wider, namespace: bar}\n\
                      spec: {host: '*.local', trafficPolicy: {tls: {mode: SIMPLE}}}\n";
@@ -23,14 +25,15 @@ const NARROWER: &str = "apiVersion: networking.istio.io/v1\nkind: DestinationRul
 const OTHER: &str = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: foo}\n\
                      spec: {mtls: {mode: STRICT}}\n";
 
-const CLIENT: Proxy = Proxy { namespace: "bar", workload: "sleep" };
+const CLIENT: &str = "sleep.bar";
 /// A proxy that the narrower rule is meant for.
-const MEANT: Proxy = Proxy { namespace: "bar", workload: "httpbin" };
+const MEANT: &str = "httpbin.bar";
 
 /// What is not as it should be.
 pub(crate) fn stale_push() -> Result<Vec<String>> {
+    let place = Place::own();
     delete_policies()?;
-    Mark::apply(50_000)?.await_everywhere(&[])?;
+    Mark::apply()?.await_everywhere(&place.sidecars, &[])?;
     applied(WIDER)?;
     until("sleep.bar holds the wider rule", || names(CLIENT, "wider"))?;
     applied(NARROWER)?;
@@ -53,7 +56,7 @@ pub(crate) fn stale_push() -> Result<Vec<String>> {
     // A policy younger than a minute counts as being pushed.
     let mut pair = Value::Null;
     until("the tool says that the client's proxy has a gap", || {
-        pair = the_pair(&check()?)?;
+        pair = the_pair(&check(&place)?)?;
         Ok(pair["gaps"].as_array().is_some_and(|gaps| !gaps.is_empty()))
     })?;
     let gap = pair["gaps"].as_array().into_iter().flatten().find(|gap| gap["at"] == "client");
@@ -76,7 +79,7 @@ pub(crate) fn stale_push() -> Result<Vec<String>> {
     applied(OTHER)?;
     until("another change pushes what is owed", || Ok(!names(CLIENT, "wider")?))?;
     until("curl gets through", || Ok(curl()? == "200"))?;
-    let pair = the_pair(&check()?)?;
+    let pair = the_pair(&check(&place)?)?;
     if pair["verdict"] != "mutual-tls" || pair["gaps"] != Value::Array(Vec::new()) {
         wrong.push(format!("after the push: {}, gaps {}", pair["verdict"], pair["gaps"]));
     }
@@ -89,9 +92,12 @@ fn applied(manifest: &str) -> Result<()> {
 }
 
 /// Whether the cluster of a proxy for httpbin.foo names a DestinationRule.
-fn names(proxy: Proxy, rule: &str) -> Result<bool> {
-    let dump = admin(proxy, "config_dump?resource=dynamic_active_clusters&name_regex=outbound.8000..httpbin.foo.*")?;
-    ensure!(dump.contains("httpbin.foo"), "{}.{} has no cluster for httpbin.foo", proxy.workload, proxy.namespace);
+fn names(proxy: &str, rule: &str) -> Result<bool> {
+    let dump = admin(
+        &Name::parse(proxy)?,
+        "config_dump?resource=dynamic_active_clusters&name_regex=outbound.8000..httpbin.foo.*",
+    )?;
+    ensure!(dump.contains("httpbin.foo"), "{proxy} has no cluster for httpbin.foo");
     Ok(dump.contains(&format!("destination-rule/{rule}\"")))
 }
 
