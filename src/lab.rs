@@ -1,5 +1,6 @@
 //! The embedded reference mesh: real bytes on loopback, presented as a small Kubernetes API server.
 
+pub mod access;
 pub mod admin;
 pub mod authority;
 pub mod container;

@@ -12,6 +12,7 @@ use kubectl_mtls::source::envoy_admin::{At, EnvoyAdmin, Patience, Unanswered};
 use kubectl_mtls::source::exec::{Command, End};
 use serde_json::Value;
 
+mod access;
 mod gate;
 mod logs;
 mod queries;

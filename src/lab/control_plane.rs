@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::intent::Mesh;
 use crate::lab::desired::{
-    Application, Cluster, ClusterEndpoint, ClusterRule, ClusterService, Desired, DesiredPod, DesiredService,
-    ForwardMode, OutboundPort, PodId, ProxyConfig, RETRIES, TransportSocket,
+    Access, Application, Cluster, ClusterEndpoint, ClusterRule, ClusterService, Desired, DesiredPod, DesiredService,
+    ForwardMode, Limits, OutboundPort, PodId, ProxyConfig, RETRIES, TransportSocket,
 };
 use crate::model::derivation::{Effect, PolicyKind};
 use crate::model::identity::SpiffeId;
@@ -55,6 +55,7 @@ fn proxy<'s>(mesh: &Mesh<'s>, servers: &[ServerRef], pod: &'s Pod, profile: &Mes
         forward: ForwardMode::default(),
         inbound_retries: RETRIES,
         failure_in_body: false,
+        access: Access::default(),
         version: profile.version,
     }
 }
@@ -69,6 +70,7 @@ fn outbound_port<'s>(mesh: &Mesh<'s>, pod: &'s Pod, server: &ServerRef) -> Optio
         port: server.port,
         class: server.protocol.class(),
         retries: RETRIES,
+        limits: Limits::default(),
         addresses,
         cluster: Cluster {
             name: name.clone(),

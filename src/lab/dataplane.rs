@@ -336,6 +336,8 @@ fn serve(application: Application, echo_tls: &Arc<ServerConfig>) -> io::Result<L
     match application {
         Application::Httpbin => Listener::start(move |stream| httpbin::serve(stream, peer, "http")),
         Application::TcpEcho => Listener::start(echo::serve_tcp),
+        Application::Mute => Listener::start(echo::serve_nothing),
+        Application::Reset => Listener::start(echo::reset),
         Application::TlsEcho => {
             let tls = Arc::clone(echo_tls);
             Listener::start(move |stream| echo::serve_tls(stream, peer, Arc::clone(&tls)))

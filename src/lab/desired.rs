@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use crate::model::filter_chain::FilterChain;
 use crate::model::identity::SpiffeId;
@@ -9,6 +10,10 @@ use crate::model::mesh::{IstioVersion, OutboundPolicy};
 use crate::model::port::{PortClass, ServicePort, WorkloadPort};
 use crate::model::tls::UpstreamTls;
 use crate::model::workload::Capture;
+
+pub use access::Access;
+
+pub mod access;
 
 /// `num_retries` of Istio's default policies, outbound (`route/retry/retry.go`) and inbound.
 pub const RETRIES: u32 = 2;
@@ -57,6 +62,10 @@ pub enum Application {
     TcpEcho,
     /// httpbin over TLS with a certificate of its own.
     TlsEcho,
+    /// Reads and never answers.
+    Mute,
+    /// Resets whoever sends it something.
+    Reset,
 }
 
 /// A Service as DNS and kube-proxy know it.
@@ -89,6 +98,8 @@ pub struct ProxyConfig {
     pub inbound_retries: u32,
     /// Whether the body of a 503 names the transport's failure, as before Envoy 1.38.
     pub failure_in_body: bool,
+    /// What it asks of callers beyond their transport.
+    pub access: Access,
     /// Version of its control plane.
     pub version: IstioVersion,
 }
@@ -120,10 +131,23 @@ pub struct OutboundPort {
     pub class: PortClass,
     /// How often its route tries a request again whose connection failed.
     pub retries: u32,
+    /// How long and how many.
+    pub limits: Limits,
     /// Addresses clients dial: virtual ones, or the pods' for headless Services.
     pub addresses: Vec<IpAddr>,
     /// Where it goes.
     pub cluster: Cluster,
+}
+
+/// Bounds on what goes to a cluster, as `connectionPool` of a `DestinationRule` and `timeout` of a `VirtualService` set them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For a connection and its handshake (`connect_timeout`).
+    pub connect: Duration,
+    /// For a request until its answer begins; `None` for no bound, as istiod writes it.
+    pub answer: Option<Duration>,
+    /// Requests under way at the same time (`max_requests` of the circuit breaker).
+    pub requests: usize,
 }
 
 /// An outbound cluster.
@@ -196,6 +220,15 @@ impl Desired {
             (pod.sidecar.is_some() && pod.capture.inbound(port)) || pod.application.contains_key(&port)
         };
         self.pods.values().any(|pod| pod.address == to.ip() && takes(pod))
+    }
+}
+
+// === impl Limits ===
+
+impl Default for Limits {
+    /// Istio: `pkg/config/mesh/mesh.go:DefaultMeshConfig`, `cluster_builder.go:getDefaultCircuitBreakerThresholds`.
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), answer: None, requests: usize::MAX }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Applications that are not plain HTTP: a TCP echo, and httpbin behind TLS of its own.
+//! Applications that are not plain HTTP: a TCP echo, httpbin behind TLS of its own, and two that answer nobody.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +25,20 @@ pub async fn serve_tcp(mut stream: TcpStream) {
     // A broken connection is the peer's affair.
     let _ = copy(&mut read, &mut write).await;
     let _ = write.shutdown().await;
+}
+
+/// Reads until the peer closes, and says nothing.
+pub async fn serve_nothing(mut stream: TcpStream) {
+    // A broken connection is the peer's affair.
+    let _ = copy(&mut stream, &mut tokio::io::sink()).await;
+}
+
+/// Resets the connection at the first bytes.
+pub async fn reset(stream: TcpStream) {
+    let mut first = [0];
+    let _ = stream.peek(&mut first).await;
+    // The peer is gone already where this fails.
+    let _ = stream.set_zero_linger();
 }
 
 /// The TLS of the echo: a certificate of an authority that no proxy trusts, as an application's own would be.

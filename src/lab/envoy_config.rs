@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::lab::desired::{Desired, PodId, ProxyConfig};
 
+mod access;
 mod access_log;
 mod bootstrap;
 mod cluster;

@@ -10,16 +10,17 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::decode::{self, Assume, Loaded};
+use crate::lab::access::Policies;
 use crate::lab::container::Containers;
 use crate::lab::control_plane;
 use crate::lab::controllers::Controllers;
 use crate::lab::dataplane::Dataplane;
-use crate::lab::desired::{Application, PodId};
+use crate::lab::desired::{Application, Desired, PodId};
 use crate::lab::drift::{self, Drift};
 use crate::lab::kube_api::{ApiServer, ServerCertificate};
 use crate::lab::store::{Objects, Store};
 use crate::lab::world;
-use crate::model::mesh::IstioVersion;
+use crate::model::mesh::{IstioVersion, MeshConfig};
 use crate::model::port::WorkloadPort;
 use crate::model::snapshot::Snapshot;
 use crate::model::workload::{Pod, ProxyKind};
@@ -210,6 +211,7 @@ async fn run(
             let id = |pod: &Pod| PodId { namespace: pod.meta.namespace.clone(), name: pod.meta.name.clone() };
             dataplane.mark_rejected(snapshot.pods.iter().filter(rejects).map(id).collect());
         }
+        give_access(&mut desired, &snapshot, &state);
         match dataplane.apply(desired).await {
             Ok(()) => push.send_modify(|pushed| pushed.revision = state.revision),
             Err(error) => push.send_modify(|pushed| pushed.failed = Some((state.revision, error.to_string()))),
@@ -218,6 +220,19 @@ async fn run(
             return;
         }
         tokio::time::sleep(delay).await;
+    }
+}
+
+/// Tells every sidecar what it asks of its callers.
+fn give_access(desired: &mut Desired, snapshot: &Snapshot, state: &Objects) {
+    let root = snapshot.profile(None).map(|profile| profile.config.root_namespace.clone());
+    let root = root.unwrap_or_else(|| MeshConfig::default().root_namespace);
+    let policies = Policies::among(&state.objects, &root);
+    for pod in &snapshot.pods {
+        let id = PodId { namespace: pod.meta.namespace.clone(), name: pod.meta.name.clone() };
+        if let Some(sidecar) = desired.pods.get_mut(&id).and_then(|pod| pod.sidecar.as_mut()) {
+            sidecar.access = policies.of(pod);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 
 use crate::lab::authority::{Authority, AuthorityError};
-use crate::lab::desired::{ClusterEndpoint, PodId, ProxyConfig, TransportSocket};
+use crate::lab::desired::{ClusterEndpoint, Limits, PodId, ProxyConfig, TransportSocket};
 use crate::lab::envoy_config::Certificates;
 use crate::lab::network::Network;
 use crate::lab::proxy::access_log::AccessLogEntry;
@@ -24,6 +24,7 @@ mod failure;
 mod headers;
 mod http;
 pub(crate) mod inbound;
+mod jwt;
 pub(crate) mod outbound;
 pub mod secrets;
 mod sniff;
@@ -50,6 +51,15 @@ pub(crate) struct Proxy {
     current: RwLock<Arc<Programmed>>,
     /// Whose turn it is, by cluster.
     turns: Mutex<HashMap<String, usize>>,
+    /// Requests under way, by cluster.
+    under_way: Mutex<HashMap<String, usize>>,
+}
+
+/// A request that counts as under way until it is dropped.
+#[derive(Debug)]
+pub(crate) struct UnderWay<'p> {
+    proxy: &'p Proxy,
+    cluster: String,
 }
 
 /// A configuration in force, with the certificates it works with.
@@ -75,6 +85,8 @@ pub(crate) struct Upstream {
     pub(crate) via: Via,
     /// How often a request whose connection failed is tried again.
     pub(crate) retries: u32,
+    /// How long and how many.
+    pub(crate) limits: Limits,
 }
 
 /// What a proxy dials.
@@ -109,6 +121,7 @@ impl Proxy {
             provider,
             current: RwLock::new(Arc::new(programmed)),
             turns: Mutex::default(),
+            under_way: Mutex::default(),
         })
     }
 
@@ -152,6 +165,17 @@ impl Proxy {
         picked
     }
 
+    /// Begins a request to a cluster; `None` where it has as many as it may.
+    fn begin(&self, upstream: &Upstream) -> Option<UnderWay<'_>> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = under_way.entry(upstream.cluster.clone()).or_default();
+        if *count >= upstream.limits.requests {
+            return None;
+        }
+        *count += 1;
+        Some(UnderWay { proxy: self, cluster: upstream.cluster.clone() })
+    }
+
     fn count(&self, name: impl Into<String>) {
         self.telemetry.count(name.into());
     }
@@ -164,6 +188,15 @@ impl Proxy {
     /// Counts for one host of a cluster, as `/clusters` shows it.
     fn count_host(&self, cluster: &str, host: SocketAddr, count: impl FnOnce(&mut HostCounters)) {
         self.telemetry.count_host(cluster, host, count);
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.proxy.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = under_way.get_mut(&self.cluster) {
+            *count = count.saturating_sub(1);
+        }
     }
 }
 
@@ -203,6 +236,7 @@ impl Upstream {
             via: Via::Network,
             // The routes of unknown hosts have no retry policy.
             retries: 0,
+            limits: Limits::default(),
         }
     }
 
@@ -215,6 +249,7 @@ impl Upstream {
             via: Via::Network,
             // The routes of unknown hosts have no retry policy.
             retries: 0,
+            limits: Limits::default(),
         }
     }
 }

@@ -41,10 +41,14 @@ pub(crate) struct Curl {
     /// `--cert`.
     pub(crate) presents: bool,
     pub(crate) alpn: bool,
+    /// `-m`.
+    pub(crate) patience: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Version {
+    /// `--tls-max 1.1`: no HTTP is ever spoken.
+    Tls11,
     Http10,
     Http11,
     H2c,
@@ -57,9 +61,6 @@ impl Curl {
         let (scheme, rest) = url.split_once("://")?;
         let (host, path) = rest.split_once('/')?;
         let header = options.split(" -H ").nth(1).map(|header| header.split_once(": ").expect("a header"));
-        if options.contains("--tls-max") {
-            return None;
-        }
         Some(Self {
             https: scheme == "https",
             host: host.to_owned(),
@@ -67,11 +68,13 @@ impl Curl {
             version: match (options.contains("--http1.0"), options.contains("--http2-prior-knowledge")) {
                 (true, _) => Version::Http10,
                 (false, true) => Version::H2c,
+                (false, false) if options.contains("--tls-max 1.1") => Version::Tls11,
                 (false, false) => Version::Http11,
             },
             headers: header.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             presents: options.contains("--cert"),
             alpn: !options.contains("--no-alpn"),
+            patience: PATIENCE,
         })
     }
 
@@ -88,12 +91,13 @@ impl Curl {
                 Err(_) => return Said::exit(28),
             };
             match (self.https, self.version) {
+                (_, Version::Tls11) => old_tls(stream).await,
                 (true, _) => self.over_tls(stream, mesh, certificate).await,
                 (false, Version::H2c) => self.h2(stream).await,
                 (false, Version::Http10 | Version::Http11) => self.h1(stream).await,
             }
         };
-        tokio::time::timeout(PATIENCE, run).await.unwrap_or_else(|_| Said::exit(28))
+        tokio::time::timeout(self.patience, run).await.unwrap_or_else(|_| Said::exit(28))
     }
 
     async fn over_tls<S>(&self, stream: S, mesh: &Dataplane, certificate: &Issued) -> Said
@@ -175,6 +179,8 @@ impl Curl {
         }
         let request = request.body(Empty::<bytes::Bytes>::new()).expect("a request");
         let said = match sender.send_request(request).await {
+            // An answer that is no HTTP/2 leaves curl with nothing; a broken connection is another matter.
+            Err(error) if self.https && !is_broken(&error) => Said::exit(52),
             Err(_) => Said::exit(56),
             Ok(response) => {
                 let (parts, body) = response.into_parts();
@@ -228,6 +234,26 @@ impl Said {
     pub(crate) fn xfcc(&self) -> Option<String> {
         self.echoed()?.get("X-Forwarded-Client-Cert")?.as_str().map(str::to_owned)
     }
+}
+
+/// Whether the connection was reset or ended by an alert, which is only told behind the words for HTTP/2.
+fn is_broken(error: &hyper::Error) -> bool {
+    let shown = format!("{error:?}");
+    ["fatal alert", "ConnectionReset"].iter().any(|kind| shown.contains(kind))
+}
+
+/// A `ClientHello` of TLS 1.1 (RFC 4346, section 7.4.1.2), which rustls does not write, and the alert it meets.
+async fn old_tls<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> Said {
+    const PROTOCOL_VERSION: u8 = 70;
+    // `supported_groups` with x25519 and P-256, `ec_point_formats` with uncompressed points.
+    let curves = [0, 10, 0, 6, 0, 4, 0, 29, 0, 23, 0, 11, 0, 2, 1, 0];
+    let body = [&[3, 2][..], &[7; 32], &[0, 0, 4, 0xc0, 0x14, 0, 0x2f, 1, 0, 0, 16], &curves].concat();
+    let length = |bytes: &[u8]| u16::try_from(bytes.len()).expect("short").to_be_bytes();
+    let message = [&[1, 0][..], &length(&body), &body].concat();
+    let record = [&[22, 3, 1][..], &length(&message), &message].concat();
+    let mut alert = [0; 7];
+    let answered = stream.write_all(&record).await.is_ok() && stream.read_exact(&mut alert).await.is_ok();
+    Said::exit(if answered && alert[0] == 21 && alert[6] == PROTOCOL_VERSION { 35 } else { 56 })
 }
 
 /// `-k`.

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use kubectl_mtls::lab::authority::{Authority, Issued};
 use kubectl_mtls::lab::dataplane::Dataplane;
-use kubectl_mtls::lab::desired::{Application, Desired, PodId, ProxyConfig, TransportSocket};
+use kubectl_mtls::lab::desired::access::{AccessRule, Listed, Source};
+use kubectl_mtls::lab::desired::{Access, Application, Desired, PodId, ProxyConfig, TransportSocket};
 use kubectl_mtls::lab::proxy::secrets::CertificateFault;
 use kubectl_mtls::model::mesh::OutboundPolicy;
 use kubectl_mtls::model::port::{PortClass, WorkloadPort};
@@ -15,35 +17,33 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::lab_dataplane::caller::{Curl, Said};
-use crate::lab_dataplane::recording::Recorded;
+use crate::lab_dataplane::recording::{Logs, Recorded};
+use crate::lab_dataplane::tokens::Issuer;
 use crate::lab_dataplane::world::{
     self, OTHER_PORT, PORT, SECOND, SERVER, SERVICE_PORT, VIP, accepting, client_identity, endpoint, identity,
     istio_mutual, mesh, originating, server_identity, simple,
 };
 
-/// Cases that are not acted, by the beginning of their id, and why.
-pub(crate) const NOT_ACTED: [(&str, &str); 9] = [
+/// Cases that are not acted, and why.
+pub(crate) const NOT_ACTED: [(&str, &str); 1] = [(
+    "app-blackhole.none.permissive",
+    "an answer takes three time-outs of ten seconds; the case `tls-to-plain-app.dr-istio-mutual.mute` acts the same one",
+)];
+
+/// Cases whose log of a server's proxy is not compared, and why.
+const LOGS_DIFFER: [(&str, &str); 2] = [
+    ("proto-auto.dr-mutual.strict", "Envoy pools the connection, so that its line is not written yet"),
     (
-        "app-slow",
-        "no time-out of a route, and eight seconds are long for a test; a leaving caller has a test of its own",
+        "proto-http2.dr-disable.strict",
+        "proxies speak HTTP/1.1 upstream, where the recorded line names an HTTP/2 preface",
     ),
-    ("app-blackhole", "the lab's network drops no packets"),
-    ("proto-auto.dr-mutual.strict", "Envoy pools the connection, so that its line is not written yet; answers agree"),
-    ("proto-http2.dr-disable.strict", "proxies speak HTTP/1.1 upstream, and the recording shows an HTTP/2 preface"),
-    ("route.auto.overflow", "no circuit breakers"),
-    ("tls-none.https-k-clientcert-tls11", "rustls speaks no TLS 1.1"),
-    (
-        "tls-none.https-k-clientcert.strict.auto",
-        "HTTP/2 to an HTTP/1.1 application: gunicorn closes, hyper answers 400",
-    ),
-    ("tls-to-plain-app.dr-istio-mutual.mute", "no application that never answers"),
-    ("tls-to-plain-app.dr-istio-mutual.rst", "no application that resets a ClientHello"),
 ];
 
 /// A recorded combination, as far as it is compared.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct Case {
     pub(crate) id: String,
+    group: String,
     client_kind: String,
     server_mode: String,
     server_port_mode: Option<String>,
@@ -56,6 +56,8 @@ pub(crate) struct Case {
     echoed_headers: Option<Map<String, Value>>,
     client_proxy: Option<Recorded>,
     server_proxy: Option<Recorded>,
+    #[serde(skip, default = "Issuer::new")]
+    issuer: Issuer,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,8 +91,9 @@ impl Case {
         }
         let certificate = dataplane.authority().issue_workload(&client_identity()).expect("a certificate");
         let curl = Curl::parse(&self.cmd).expect("a command line");
+        let curl = self.as_it_was(curl);
         let mut differences = Vec::new();
-        for _ in 0..3 {
+        for _ in 0..self.requests() {
             let said = curl.run(&dataplane, &world::client(), stage.to, &certificate).await;
             differences.extend(self.compare_answer(&said));
         }
@@ -99,12 +102,68 @@ impl Case {
             ("server", world::server(), self.server_proxy.as_ref()),
         ] {
             if let Some(recorded) = recorded {
-                let found = recorded.differences(&dataplane, &pod, self.id.starts_with("mixed")).await;
+                let unlogged = name == "server" && LOGS_DIFFER.iter().any(|(id, _)| *id == self.id);
+                let how = match (unlogged, self.id.starts_with("mixed")) {
+                    (true, _) => Logs::Left,
+                    (false, true) => Logs::Some,
+                    (false, false) => Logs::All,
+                };
+                let found = recorded.differences(&dataplane, &pod, how).await;
                 differences.extend(found.into_iter().map(|difference| format!("{name}: {difference}")));
             }
         }
         differences.dedup();
         differences
+    }
+
+    /// What a shortened command line leaves out: the token, and `-m 2`.
+    fn as_it_was(&self, mut curl: Curl) -> Curl {
+        if let ("jwt", Some(name)) = (self.group.as_str(), self.id.split('.').nth(2)) {
+            let token = self.issuer.token(name).map(|token| ("Authorization".to_owned(), format!("Bearer {token}")));
+            curl.headers = token.into_iter().collect();
+        }
+        if self.says("curltimeout") {
+            curl.patience = Duration::from_secs(2);
+        }
+        curl
+    }
+
+    /// The slow ones were recorded once.
+    fn requests(&self) -> usize {
+        if ["app-slow-curltimeout", "app-slow-vstimeout", "mute"].iter().any(|part| self.says(part)) { 1 } else { 3 }
+    }
+
+    /// What the name of a case of the groups `authz` and `jwt` says about callers.
+    fn access(&self) -> Access {
+        let mut access = Access::default();
+        let named =
+            |name: &str| AccessRule { name: format!("ns[foo]-policy[{name}]-rule[0]"), ..AccessRule::default() };
+        let from = |source: Source, name: &str| AccessRule { from: vec![source], ..named(name) };
+        let principal = |name: &str| Source {
+            principals: Listed { any: vec![name.to_owned()], none: Vec::new() },
+            ..Source::default()
+        };
+        let any_token = || Source {
+            request_principals: Listed { any: vec!["*".to_owned()], none: Vec::new() },
+            ..Source::default()
+        };
+        match (self.group.as_str(), self.id.split('.').nth(1).unwrap_or_default()) {
+            ("authz", "allow-nothing") => access.allow = Some(Vec::new()),
+            ("authz", "deny-all") => access.deny = vec![named("deny-all")],
+            ("authz", "allow-curl-sa") => {
+                access.allow = Some(vec![from(principal("cluster.local/ns/bar/sa/curl"), "allow-curl-sa")]);
+            }
+            ("authz", "allow-other") => {
+                access.allow = Some(vec![from(principal("cluster.local/ns/bar/sa/other"), "allow-other")]);
+            }
+            ("jwt", kind) => {
+                access.tokens = vec![self.issuer.rule()];
+                access.token_required = kind == "raw-required";
+                access.allow = (kind == "istio-required").then(|| vec![from(any_token(), "require-jwt")]);
+            }
+            (_, _) => {}
+        }
+        access
     }
 
     /// The last part of the name: what is wrong with a certificate.
@@ -149,6 +208,9 @@ impl Case {
         let mut server = server.filter(|_| !self.says("envoy-down"));
         for sidecar in client.iter_mut().chain(server.iter_mut()) {
             self.configure(sidecar);
+        }
+        if let Some(sidecar) = &mut server {
+            sidecar.access = self.access();
         }
         let mut desired = mesh(client, server);
         self.fill(&mut desired, mixed);
@@ -211,6 +273,17 @@ impl Case {
         if self.says("no-inbound-retry") {
             sidecar.inbound_retries = 0;
         }
+        for port in &mut sidecar.outbound {
+            if self.says("app-slow-vstimeout") {
+                port.limits.answer = Some(Duration::from_secs(1));
+            }
+            if self.says("overflow") {
+                port.limits.requests = 0;
+            }
+            if self.id.starts_with("tls-to-plain-app") {
+                port.limits.connect = Duration::from_secs(1);
+            }
+        }
         if self.says("noretry") {
             for port in &mut sidecar.outbound {
                 port.retries = 0;
@@ -241,8 +314,14 @@ impl Case {
                 httpbin.application.insert(WorkloadPort(PORT), Application::TlsEcho);
             }
             // Closes a connection that does not begin with TLS.
-            "crash" | "rst" => {
+            "crash" => {
                 httpbin.application.insert(WorkloadPort(PORT), Application::TlsEcho);
+            }
+            "rst" => {
+                httpbin.application.insert(WorkloadPort(PORT), Application::Reset);
+            }
+            "mute" => {
+                httpbin.application.insert(WorkloadPort(PORT), Application::Mute);
             }
             // Sends back the request: no HTTP response.
             "garbage" => {

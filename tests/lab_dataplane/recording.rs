@@ -20,6 +20,17 @@ pub(crate) struct Recorded {
     stats: BTreeMap<String, u64>,
 }
 
+/// Which lines of a log have to be the recorded ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Logs {
+    /// All.
+    All,
+    /// Those that are there: endpoints of a mixed fleet are picked at random.
+    Some,
+    /// None.
+    Left,
+}
+
 #[derive(Debug, Deserialize)]
 struct Line {
     log: String,
@@ -29,6 +40,9 @@ struct Line {
     details: String,
     upstream_transport_failure_reason: String,
     downstream_transport_failure_reason: String,
+    /// Of connections; compared in the place of `details`, which connections have none of.
+    #[serde(default)]
+    connection_termination_details: Option<String>,
     attempt_count: u32,
 }
 
@@ -36,24 +50,28 @@ struct Line {
 pub(crate) type Shown = (String, u16, BTreeSet<String>, String, String, String, u32);
 
 impl Recorded {
-    /// Every difference; over a mixed fleet lines may be missing, since endpoints are picked at random.
-    pub(crate) async fn differences(&self, dataplane: &Dataplane, pod: &PodId, mixed: bool) -> Vec<String> {
+    /// Every difference.
+    pub(crate) async fn differences(&self, dataplane: &Dataplane, pod: &PodId, logs: Logs) -> Vec<String> {
         let expected: BTreeSet<Shown> = self.access_log_distinct.iter().filter_map(Line::shown).collect();
-        let complete =
-            |log: &[AccessLogEntry]| mixed || log.iter().map(shown).collect::<BTreeSet<_>>().is_superset(&expected);
+        let complete = |log: &[AccessLogEntry]| {
+            logs != Logs::All || log.iter().map(shown).collect::<BTreeSet<_>>().is_superset(&expected)
+        };
         let log = match tokio::time::timeout(SETTLE, dataplane.access_log_until(pod, complete)).await {
             Ok(log) => log,
             Err(_) => dataplane.access_log(pod),
         };
         let got: BTreeSet<Shown> = log.iter().map(shown).collect();
         let mut differences = Vec::new();
-        // Endpoints are picked at random over a mixed fleet.
-        let agrees = if mixed { got.is_subset(&expected) } else { got == expected };
+        let agrees = match logs {
+            Logs::All => got == expected,
+            Logs::Some => got.is_subset(&expected),
+            Logs::Left => true,
+        };
         if !agrees {
             differences.push(format!("log {got:?}, recorded {expected:?}"));
         }
         let clusters: BTreeSet<_> = log.iter().filter_map(|entry| entry.upstream_cluster.clone()).collect();
-        if clusters != self.upstream_cluster.iter().cloned().collect() {
+        if logs != Logs::Left && clusters != self.upstream_cluster.iter().cloned().collect() {
             differences.push(format!("clusters {clusters:?}, recorded {:?}", self.upstream_cluster));
         }
         let counters = dataplane.counters(pod).expect("a sidecar");
@@ -75,7 +93,7 @@ impl Recorded {
 }
 
 /// Counters that tell causes apart.
-const COMPARED: [&str; 12] = [
+const COMPARED: [&str; 16] = [
     "ssl.handshake",
     "ssl.connection_error",
     "ssl.fail_verify_error",
@@ -88,6 +106,10 @@ const COMPARED: [&str; 12] = [
     "upstream_cx_destroy_remote_with_active_rq",
     "downstream_cx_protocol_error",
     "upstream_cx_protocol_error",
+    "rbac.denied",
+    "rbac.allowed",
+    "jwt_authn.denied",
+    "jwt_authn.allowed",
 ];
 
 /// Whether a counter is one that tells causes apart and is no race.
@@ -127,7 +149,7 @@ impl Line {
             self.log.clone(),
             self.response_code,
             flags,
-            self.details.clone(),
+            self.connection_termination_details.clone().unwrap_or_else(|| self.details.clone()),
             self.upstream_transport_failure_reason.clone(),
             downstream,
             self.attempt_count,
@@ -144,7 +166,7 @@ pub(crate) fn shown(entry: &AccessLogEntry) -> Shown {
         text("log"),
         u16::try_from(entry["response_code"].as_u64().expect("a code")).expect("a code"),
         flags,
-        text("response_code_details"),
+        entry["connection_termination_details"].as_str().map_or_else(|| text("response_code_details"), str::to_owned),
         text("upstream_transport_failure_reason"),
         downstream,
         u32::try_from(entry["attempt_count"].as_u64().expect("a count")).expect("a count"),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use kubectl_mtls::lab::desired::{
-    Application, Cluster, ClusterEndpoint, ClusterService, Desired, DesiredPod, DesiredService, ForwardMode,
-    OutboundPort, PodId, ProxyConfig, RETRIES, TransportSocket,
+    Access, Application, Cluster, ClusterEndpoint, ClusterService, Desired, DesiredPod, DesiredService, ForwardMode,
+    Limits, OutboundPort, PodId, ProxyConfig, RETRIES, TransportSocket,
 };
 use kubectl_mtls::model::filter_chain::{
     FilterChain, ISTIO_HTTP_ALPN, ISTIO_TCP_ALPN, PLAINTEXT_HTTP_ALPN, TransportMatch,
@@ -98,6 +98,7 @@ pub(crate) fn sidecar() -> ProxyConfig {
         forward: ForwardMode::AppendForward,
         inbound_retries: RETRIES,
         failure_in_body: false,
+        access: Access::default(),
         version: IstioVersion::NEWEST,
     }
 }
@@ -121,6 +122,7 @@ pub(crate) fn originating(class: PortClass, socket: TransportSocket, endpoints: 
         port: ServicePort(SERVICE_PORT),
         class,
         retries: RETRIES,
+        limits: Limits::default(),
         addresses: vec![VIP],
         cluster: Cluster {
             name: CLUSTER.to_owned(),

@@ -116,9 +116,9 @@ fn outbound_cluster(port: &OutboundPort) -> Value {
             "name": name,
             "type": "EDS",
             "eds_cluster_config": { "eds_config": tls::ads(), "service_name": name },
-            "connect_timeout": "10s",
+            "connect_timeout": format!("{}s", port.limits.connect.as_secs()),
             "lb_policy": "LEAST_REQUEST",
-            "circuit_breakers": unlimited(),
+            "circuit_breakers": breakers(port.limits.requests),
             "alt_stat_name": format!("{name};"),
         }))
     };
@@ -190,10 +190,14 @@ fn loopback_source() -> Value {
 }
 
 fn unlimited() -> Value {
+    breakers(usize::MAX)
+}
+
+fn breakers(requests: usize) -> Value {
     json!({ "thresholds": [{
         "max_connections": UNLIMITED,
         "max_pending_requests": UNLIMITED,
-        "max_requests": UNLIMITED,
+        "max_requests": u32::try_from(requests).unwrap_or(UNLIMITED),
         "max_retries": UNLIMITED,
         "track_remaining": true,
     }] })

@@ -16,15 +16,21 @@ pub(super) enum Direction {
     Outbound,
 }
 
-/// An HTTP connection manager; `routes` is `("rds", ..)` or `("route_config", ..)`.
-pub(super) fn manager(direction: Direction, name: &str, routes: (&str, Value), logging: Logging) -> Value {
+/// An HTTP connection manager; `routes` is `("rds", ..)` or `("route_config", ..)`, `first` are filters before all others.
+pub(super) fn manager(
+    direction: Direction,
+    name: &str,
+    routes: (&str, Value),
+    logging: Logging,
+    first: Vec<Value>,
+) -> Value {
     let mut manager = Map::new();
     let mut put = |field: &str, value: Value| manager.insert(field.to_owned(), value);
     let kind = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
     put("@type", json!(kind));
     put("stat_prefix", json!(format!("{name};")));
     put(routes.0, routes.1);
-    put("http_filters", filters(direction));
+    put("http_filters", filters(direction, first));
     if direction != Direction::Outbound {
         put("server_name", json!("istio-envoy"));
     }
@@ -61,15 +67,15 @@ pub(super) fn listener_filter(name: &str, kind: &str) -> Value {
     json!({ "name": format!("envoy.filters.listener.{name}"), "typed_config": { "@type": kind } })
 }
 
-fn filters(direction: Direction) -> Value {
-    let mut filters = vec![json!({
+fn filters(direction: Direction, mut filters: Vec<Value>) -> Value {
+    filters.push(json!({
         "name": "envoy.filters.http.grpc_stats",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",
             "emit_filter_state": true,
             "stats_for_all_methods": false,
         },
-    })];
+    }));
     if direction == Direction::Outbound {
         filters.push(alpn());
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::lab::envoy_config::http::{self, Direction};
-use crate::lab::envoy_config::{Sidecar, cluster, inspectors, route, tls};
+use crate::lab::envoy_config::{Sidecar, access, cluster, inspectors, route, tls};
 use crate::model::filter_chain::{FilterChain, TransportMatch};
 use crate::model::port::Payload;
 
@@ -32,7 +32,12 @@ pub(super) fn listener(sidecar: &Sidecar<'_>) -> Value {
 fn filter_chain(sidecar: &Sidecar<'_>, chain: &FilterChain) -> Value {
     let mut written = Map::new();
     written.insert("filter_chain_match".to_owned(), chain_match(chain));
-    written.insert("filters".to_owned(), json!([filter(sidecar, chain)]));
+    let mut filters = match chain.codec {
+        Payload::Http => Vec::new(),
+        Payload::Tcp => access::network(&sidecar.config.access),
+    };
+    filters.push(filter(sidecar, chain));
+    written.insert("filters".to_owned(), json!(filters));
     if chain.terminates {
         let socket = tls::downstream(&sidecar.config.trust_domains, chain.codec);
         written.insert("transport_socket".to_owned(), socket);
@@ -70,7 +75,7 @@ fn filter(sidecar: &Sidecar<'_>, chain: &FilterChain) -> Value {
             let prefix = chain.port.map_or(cluster, |port| format!("inbound_0.0.0.0_{port}"));
             let direction = Direction::Inbound { forward: sidecar.config.forward.as_str() };
             let routes = ("route_config", route::inbound(sidecar, chain.port));
-            http::manager(direction, &prefix, routes, sidecar.logging)
+            http::manager(direction, &prefix, routes, sidecar.logging, access::http(&sidecar.config.access))
         }
     }
 }

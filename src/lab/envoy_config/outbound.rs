@@ -68,7 +68,7 @@ fn unknown(sidecar: &Sidecar<'_>) -> Value {
 fn declared_http(sidecar: &Sidecar<'_>, port: u16) -> Value {
     let name = format!("0.0.0.0_{port}");
     let rds = rds(&port.to_string());
-    let manager = http::manager(Direction::Outbound, &format!("outbound_{name}"), rds, sidecar.logging);
+    let manager = http::manager(Direction::Outbound, &format!("outbound_{name}"), rds, sidecar.logging, Vec::new());
     sniffing(sidecar, &name, &json!({ "address": "0.0.0.0", "port_value": port }), &manager, &unknown(sidecar))
 }
 
@@ -79,7 +79,7 @@ fn of_address(sidecar: &Sidecar<'_>, port: &OutboundPort, address: IpAddr) -> Va
     let proxy = http::tcp_proxy(&port.cluster.name, Some(sidecar.logging));
     if port.class == PortClass::Auto {
         let rds = rds(&route::sniffed_name(port));
-        let manager = http::manager(Direction::Outbound, &format!("outbound_{name}"), rds, sidecar.logging);
+        let manager = http::manager(Direction::Outbound, &format!("outbound_{name}"), rds, sidecar.logging, Vec::new());
         return sniffing(sidecar, &name, &socket, &manager, &proxy);
     }
     let mut listener = begin(&name, &socket);

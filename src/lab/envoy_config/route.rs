@@ -95,8 +95,9 @@ fn virtual_host(port: &OutboundPort, domains: &[String]) -> Value {
     let mut put = |field: &str, value: Value| host.insert(field.to_owned(), value);
     put("name", json!(name));
     put("domains", json!(domains));
+    let timeout = format!("{}s", port.limits.answer.unwrap_or_default().as_secs());
     let mut action =
-        Map::from_iter([("cluster".to_owned(), json!(port.cluster.name)), ("timeout".to_owned(), json!("0s"))]);
+        Map::from_iter([("cluster".to_owned(), json!(port.cluster.name)), ("timeout".to_owned(), json!(timeout))]);
     if port.retries > 0 {
         action.insert("retry_policy".to_owned(), retry_policy(port.retries));
     }

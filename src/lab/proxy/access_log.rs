@@ -21,6 +21,9 @@ pub struct AccessLogEntry {
     /// `response_code_details`.
     #[serde(rename = "response_code_details")]
     pub details: Option<String>,
+    /// `connection_termination_details`.
+    #[serde(rename = "connection_termination_details", skip_serializing_if = "Option::is_none")]
+    pub termination: Option<String>,
     /// HTTP method.
     pub method: Option<String>,
     /// HTTP path with its query.
@@ -96,18 +99,22 @@ pub enum Flag {
     UpstreamConnectionFailure,
     /// `UH`.
     NoHealthyUpstream,
+    /// `UO`.
+    UpstreamOverflow,
     /// `UPE`.
     UpstreamProtocolError,
     /// `UR`.
     UpstreamRemoteReset,
     /// `URX`.
     UpstreamRetryLimitExceeded,
+    /// `UT`.
+    UpstreamRequestTimeout,
 }
 
 // === impl Flag ===
 
 impl Flag {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::DownstreamConnectionTermination,
         Self::DownstreamProtocolError,
         Self::NoRouteFound,
@@ -115,8 +122,10 @@ impl Flag {
         Self::UpstreamConnectionTermination,
         Self::UpstreamConnectionFailure,
         Self::NoHealthyUpstream,
+        Self::UpstreamOverflow,
         Self::UpstreamProtocolError,
         Self::UpstreamRemoteReset,
+        Self::UpstreamRequestTimeout,
     ];
 
     /// Envoy's short form.
@@ -129,9 +138,11 @@ impl Flag {
             Self::UpstreamConnectionTermination => "UC",
             Self::UpstreamConnectionFailure => "UF",
             Self::NoHealthyUpstream => "UH",
+            Self::UpstreamOverflow => "UO",
             Self::UpstreamProtocolError => "UPE",
             Self::UpstreamRemoteReset => "UR",
             Self::UpstreamRetryLimitExceeded => "URX",
+            Self::UpstreamRequestTimeout => "UT",
         }
     }
 
@@ -204,6 +215,7 @@ impl AccessLogEntry {
             response_code: 0,
             flags: Flags::NONE,
             details: None,
+            termination: None,
             method: None,
             path: None,
             protocol: None,
@@ -245,13 +257,14 @@ impl fmt::Display for AccessLogEntry {
         let failure = self.upstream_failure.as_deref();
         write!(
             f,
-            "[{start}] \"{} {} {}\" {} {} {} - \"{}\" {} {} {} {} \"-\" \"{}\" \"{}\" \"{}\" \"{}\" {} - {} {} {} {}",
+            "[{start}] \"{} {} {}\" {} {} {} {} \"{}\" {} {} {} {} \"-\" \"{}\" \"{}\" \"{}\" \"{}\" {} - {} {} {} {}",
             or_dash(self.method.as_deref()),
             or_dash(self.path.as_deref()),
             or_dash(self.protocol),
             self.response_code,
             self.flags,
             or_dash(self.details.as_deref()),
+            or_dash(self.termination.as_deref()),
             or_dash(failure),
             self.bytes_received,
             self.bytes_sent,

@@ -13,6 +13,7 @@ use crate::xfcc::{Element, Key};
 
 pub(crate) const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");
 pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(crate) const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const SERVICE_TIME: HeaderName = HeaderName::from_static("x-envoy-upstream-service-time");
 pub(crate) const XFCC: HeaderName = HeaderName::from_static("x-forwarded-client-cert");

@@ -21,6 +21,7 @@ use crate::lab::proxy::sniff::{self, Spoken};
 use crate::lab::proxy::stream::{Connection, Prefixed};
 use crate::lab::proxy::{Proxy, Upstream, tls};
 
+mod access;
 mod forward;
 mod reply;
 
@@ -132,7 +133,10 @@ impl Manager {
                     entry.route_name = Some(name);
                     entry.upstream_cluster = Some(upstream.cluster.clone());
                 });
-                self.forward(&upstream, &request, &body, &mut logged).await
+                match self.refused(&mut request, &mut logged) {
+                    Some(refused) => refused,
+                    None => self.forward(&upstream, &request, &body, &mut logged).await,
+                }
             }
         };
         self.finish(response, logged)

@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
+use rustls::{PeerIncompatible, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::lab::desired::{ClusterEndpoint, TransportSocket};
+use crate::lab::desired::access::Caller;
+use crate::lab::desired::{ClusterEndpoint, Limits, TransportSocket};
 use crate::lab::network::proxy_protocol::Dialled;
 use crate::lab::proxy::access_log::{AccessLogEntry, Flag, Flags, LogKind};
 use crate::lab::proxy::failure::{INSPECTED_HTTP, INSPECTED_OTHER, NO_SECRET, TlsFailure, logged};
@@ -30,6 +31,10 @@ const LISTENER: &str = "listener.0.0.0.0_15006";
 /// ALPN of the chains that read HTTP and of the others (Istio: `BuildInboundTLS`).
 const ALPN_HTTP: [&str; 2] = ["h2", "http/1.1"];
 const ALPN_TCP: [&str; 3] = ["istio-peer-exchange", "h2", "http/1.1"];
+/// Read of a connection before a rule ends it.
+const FIRST: usize = 16 * 1024;
+/// The fatal alert `protocol_version` (RFC 5246, section 7.2): rustls calls it a failed handshake.
+const PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
 /// How long a refused TLS client has to read why.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -166,7 +171,13 @@ impl Found {
 
 impl Accepted {
     /// Ends mutual TLS, then serves what is inside.
-    async fn terminate(self, stream: Prefixed<TcpStream>, config: Arc<ServerConfig>) {
+    async fn terminate(self, mut stream: Prefixed<TcpStream>, config: Arc<ServerConfig>) {
+        if sniff::is_too_old(stream.ahead()) {
+            // A broken connection is the caller's affair.
+            let _ = stream.write_all(&PROTOCOL_VERSION).await;
+            let error = rustls::Error::PeerIncompatible(PeerIncompatible::Tls12NotOffered);
+            return self.refused(&io::Error::other(error), stream).await;
+        }
         match TlsAcceptor::from(config).accept(stream).into_fallible().await {
             Ok(stream) => {
                 self.proxy.count(format!("{LISTENER}.ssl.handshake"));
@@ -223,9 +234,43 @@ impl Accepted {
             Payload::Tcp => {
                 let mut entry = self.entry(LogKind::Filter);
                 entry.downstream_peer_uri_san = peer.as_ref().and_then(|peer| tls::names(peer).into_iter().next());
+                if let Some(rule) = self.refuses(entry.downstream_peer_uri_san.as_deref()) {
+                    return self.end(stream, &rule, entry).await;
+                }
                 tcp::proxy(&self.proxy, stream, &self.upstream, entry).await;
             }
         }
+    }
+
+    /// The rule by which a caller's connection ends, on ports that are not read as HTTP.
+    fn refuses(&self, identity: Option<&str>) -> Option<String> {
+        let programmed = self.proxy.programmed();
+        let access = &programmed.config().access;
+        let caller = Caller {
+            principal: identity.map(|name| name.trim_start_matches("spiffe://")),
+            port: self.dialled.destination.port(),
+            ..Caller::default()
+        };
+        let refused = access.refuses(&caller).map(str::to_owned);
+        if access.is_ruled() {
+            self.proxy.count(if refused.is_some() { "tcp.rbac.denied" } else { "tcp.rbac.allowed" });
+        }
+        refused
+    }
+
+    /// Ends a connection as Envoy's network filter does: at its first bytes, without a reset.
+    async fn end<S: Connection>(&self, mut stream: Prefixed<S>, rule: &str, mut entry: AccessLogEntry) {
+        let mut first = vec![0; FIRST];
+        let read = stream.read(&mut first).await.unwrap_or_default();
+        entry.bytes_received = u64::try_from(read).unwrap_or(0);
+        entry.termination = Some(format!("rbac_access_denied_matched_policy[{rule}]"));
+        // The TCP proxy behind the filter has dialled by then.
+        entry.attempt_count = 1;
+        entry.upstream_cluster = Some(self.upstream.cluster.clone());
+        entry.upstream_host = self.upstream.endpoints.first().map(|endpoint| endpoint.address);
+        self.proxy.finish(entry);
+        // A broken connection is the caller's affair.
+        let _ = stream.shutdown().await;
     }
 
     fn entry(&self, log: LogKind) -> AccessLogEntry {
@@ -251,6 +296,7 @@ impl Upstream {
             endpoints: vec![ClusterEndpoint { address: destination, marked: false }],
             via: Via::Application(WorkloadPort(destination.port())),
             retries,
+            limits: Limits::default(),
         }
     }
 }

@@ -135,6 +135,7 @@ impl Upstream {
             endpoints,
             via: Via::Network,
             retries: port.retries,
+            limits: port.limits,
         }
     }
 }

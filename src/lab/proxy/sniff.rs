@@ -56,6 +56,13 @@ pub(crate) async fn client_hello<S: AsyncRead + Unpin>(stream: &mut Prefixed<S>)
     }
 }
 
+/// Whether a `ClientHello` is of TLS 1.1 or older: newer ones all say 1.2 there (RFC 8446, section 4.1.2).
+pub(crate) fn is_too_old(record: &[u8]) -> bool {
+    const TLS12: [u8; 2] = [3, 3];
+    // Behind the record's header, the message's kind and its length.
+    record.get(9..11).is_some_and(|version| version < TLS12.as_slice())
+}
+
 /// Looks at the first line without consuming it.
 pub(crate) async fn http<S: AsyncRead + Unpin>(stream: &mut Prefixed<S>) -> io::Result<Spoken> {
     loop {

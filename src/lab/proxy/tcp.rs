@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use crate::lab::proxy::access_log::{AccessLogEntry, Flag, Flags};
 use crate::lab::proxy::failure::{logged, tls_error};
 use crate::lab::proxy::stream::Connection;
+use crate::lab::proxy::upstream::NotConnected;
 use crate::lab::proxy::{Proxy, Upstream};
 
 const BUFFER: usize = 16 * 1024;
@@ -52,7 +53,10 @@ pub(crate) async fn proxy<D: Connection>(
     match proxy.connect_upstream(upstream, &endpoint, None).await {
         Err(reason) => {
             entry.flags = Flags::of(&[Flag::UpstreamConnectionFailure, Flag::UpstreamRetryLimitExceeded]);
-            entry.upstream_failure = Some(logged(&reason));
+            entry.upstream_failure = match reason {
+                NotConnected::TimedOut => None,
+                NotConnected::Failed(reason) => Some(logged(&reason)),
+            };
             // Envoy never read the caller's bytes, so its close is a reset.
             downstream.reset_on_close();
         }

@@ -29,28 +29,43 @@ pub(crate) struct Connected {
     pub(crate) peer: Option<String>,
 }
 
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotConnected {
+    /// It took too long.
+    TimedOut,
+    /// `upstream_transport_failure_reason`.
+    Failed(String),
+}
+
 impl Proxy {
     /// Connects to an endpoint of a cluster. `server_name` is the request's host on HTTP, for clusters without SNI.
-    ///
-    /// The error is `upstream_transport_failure_reason`.
     pub(crate) async fn connect_upstream(
         &self,
         upstream: &Upstream,
         endpoint: &ClusterEndpoint,
         request_host: Option<&str>,
-    ) -> Result<Connected, String> {
+    ) -> Result<Connected, NotConnected> {
         let tls = match (&upstream.transport, endpoint.marked) {
             (TransportSocket::RawBuffer, _) | (TransportSocket::Matches(_), false) => None,
             (TransportSocket::Tls(tls), _) | (TransportSocket::Matches(tls), true) => Some(tls),
         };
         self.count_cluster(&upstream.cluster, "upstream_cx_total");
         self.count_host(&upstream.cluster, endpoint.address, |host| host.cx_total += 1);
-        let connected = match tls {
-            None => self
-                .open(upstream, endpoint.address)
-                .await
-                .map(|stream| Connected { stream: Box::new(stream), peer: None }),
-            Some(tls) => self.connect_tls(upstream, endpoint.address, tls, request_host).await,
+        let connecting = async {
+            match tls {
+                None => self
+                    .open(upstream, endpoint.address)
+                    .await
+                    .map(|stream| Connected { stream: Box::new(stream), peer: None }),
+                Some(tls) => self.connect_tls(upstream, endpoint.address, tls, request_host).await,
+            }
+        };
+        let connected = if let Ok(connected) = tokio::time::timeout(upstream.limits.connect, connecting).await {
+            connected.map_err(NotConnected::Failed)
+        } else {
+            self.count_cluster(&upstream.cluster, "upstream_cx_connect_timeout");
+            Err(NotConnected::TimedOut)
         };
         if connected.is_err() {
             self.count_cluster(&upstream.cluster, "upstream_cx_connect_fail");

@@ -14,12 +14,13 @@ use crate::lab::proxy::access_log::{Flag, Flags};
 use crate::lab::proxy::failure::tls_error_behind;
 use crate::lab::proxy::http::reply::{Logged, Proxied, ReplyBody, Reset, local_reply};
 use crate::lab::proxy::http::{Manager, Routing};
+use crate::lab::proxy::upstream::NotConnected;
 use crate::lab::proxy::{Upstream, headers};
 
 /// One attempt's failure.
 enum Failed {
     /// No connection, or no handshake.
-    Connect(String),
+    Connect(NotConnected),
     /// The connection ended before the response.
     Terminated,
     /// The response was not HTTP.
@@ -29,8 +30,35 @@ enum Failed {
 // === impl Manager ===
 
 impl Manager {
-    /// Sends a request, again as often as its route says; only failures to connect are tried again.
+    /// Sends a request within the bounds of its route and cluster.
     pub(super) async fn forward(
+        &self,
+        upstream: &Upstream,
+        request: &Request<()>,
+        body: &Bytes,
+        logged: &mut Logged,
+    ) -> Response<ReplyBody> {
+        let Some(_under_way) = self.proxy.begin(upstream) else {
+            self.proxy.count_cluster(&upstream.cluster, "upstream_rq_pending_overflow");
+            logged.entry_mut(|entry| entry.attempt_count = 1);
+            let mut response = logged.reset(Reset::of("overflow", Flag::UpstreamOverflow));
+            response.headers_mut().insert(headers::OVERLOADED, HeaderValue::from_static("true"));
+            return response;
+        };
+        let Some(bound) = upstream.limits.answer else { return self.attempts(upstream, request, body, logged).await };
+        if let Ok(response) = tokio::time::timeout(bound, self.attempts(upstream, request, body, logged)).await {
+            return response;
+        }
+        self.proxy.count_cluster(&upstream.cluster, "upstream_rq_timeout");
+        logged.entry_mut(|entry| {
+            entry.flags = Flags::of(&[Flag::UpstreamRequestTimeout]);
+            entry.details = Some("response_timeout".to_owned());
+        });
+        local_reply(StatusCode::GATEWAY_TIMEOUT, "upstream request timeout".to_owned())
+    }
+
+    /// Again as often as the route says; only failures to connect are tried again.
+    async fn attempts(
         &self,
         upstream: &Upstream,
         request: &Request<()>,
@@ -81,8 +109,12 @@ impl Manager {
         if retried {
             self.proxy.count_cluster(cluster, "upstream_rq_retry_limit_exceeded");
         }
-        let reset = Reset::of("remote connection failure", Flag::UpstreamConnectionFailure);
-        logged.reset(Reset { failure: failed, retried, ..reset })
+        let (reason, failure) = match failed {
+            Some(NotConnected::TimedOut) => ("connection timeout", None),
+            Some(NotConnected::Failed(reason)) => ("remote connection failure", Some(reason)),
+            None => ("remote connection failure", None),
+        };
+        logged.reset(Reset { failure, retried, ..Reset::of(reason, Flag::UpstreamConnectionFailure) })
     }
 
     fn attempt(&self, request: &Request<()>, body: &Bytes, attempt: u32) -> Request<Full<Bytes>> {
