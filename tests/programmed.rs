@@ -14,6 +14,7 @@ mod bent;
 mod cluster;
 mod kinds;
 mod modes;
+mod newer;
 mod old;
 mod shapes;
 mod wanted;

@@ -131,6 +131,9 @@ pub struct FilterChainMatch {
     /// Source addresses: never written by istiod.
     #[serde(alias = "sourcePrefixRanges", deserialize_with = "lossy::or_default")]
     pub source_prefix_ranges: Vec<serde::de::IgnoredAny>,
+    /// Addresses of the peer itself: never written by istiod.
+    #[serde(alias = "directSourcePrefixRanges", deserialize_with = "lossy::or_default")]
+    pub direct_source_prefix_ranges: Vec<serde::de::IgnoredAny>,
     /// Source ports: never written by istiod.
     #[serde(alias = "sourcePorts", deserialize_with = "lossy::or_default")]
     pub source_ports: Vec<serde::de::IgnoredAny>,

@@ -53,6 +53,9 @@ pub struct Roots {
     /// The roots.
     #[serde(alias = "trustedCa", deserialize_with = "lossy::or_default")]
     pub trusted_ca: DataSource,
+    /// Whether an extension verifies, as for several trust domains; what its roots are is not read.
+    #[serde(alias = "customValidatorConfig")]
+    pub custom_validator_config: Option<serde::de::IgnoredAny>,
 }
 
 /// A `DataSource`.
@@ -67,4 +70,14 @@ pub struct DataSource {
     pub inline_string: Option<String>,
     /// A file in the proxy's container.
     pub filename: Option<String>,
+}
+
+// === impl DataSource ===
+
+impl DataSource {
+    /// Whether it is here: the proxy's files are not.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.inline_bytes.is_some() || self.inline_string.is_some()
+    }
 }

@@ -27,6 +27,9 @@ pub struct TlsContext {
     /// Whether the peer must show a certificate (downstream).
     #[serde(alias = "requireClientCertificate", deserialize_with = "lossy::or_default")]
     pub require_client_certificate: bool,
+    /// What a socket that adds something of its own is wrapped around.
+    #[serde(alias = "transportSocket", deserialize_with = "lossy::if_understood")]
+    pub transport_socket: Option<Box<TransportSocket>>,
     /// What both directions have.
     #[serde(alias = "commonTlsContext", deserialize_with = "lossy::or_default")]
     pub common_tls_context: CommonTls,
@@ -139,6 +142,24 @@ pub enum NameMatch {
 // === impl TransportSocket ===
 
 impl TransportSocket {
+    /// The socket that decides about TLS: those that write a PROXY header, count or record wrap another one.
+    ///
+    /// Istio: `cluster_traffic_policy.go:applyUpstreamProxyProtocol`.
+    #[must_use]
+    pub fn inner(&self) -> &Self {
+        let wraps = ["upstream_proxy_protocol", "tcp_stats", "tap"].iter().any(|name| self.name.ends_with(name));
+        self.typed_config.transport_socket.as_deref().filter(|_| wraps).unwrap_or(self)
+    }
+
+    /// Whether bytes go through an HBONE tunnel as they are: mutual TLS to the other end's ztunnel, waypoint or sidecar.
+    ///
+    /// Istio: `cluster_tls.go:hboneTransportSocket`.
+    #[must_use]
+    pub fn is_tunnel(&self) -> bool {
+        let inner = self.typed_config.transport_socket.as_deref();
+        self.name.ends_with("internal_upstream") && inner.is_none_or(Self::is_raw)
+    }
+
     /// Whether it speaks TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {

@@ -41,17 +41,19 @@ pub fn identity(proxy: &Proxy) -> Option<String> {
 /// A proxy's own chain, leaf first, and the secret that holds it.
 #[must_use]
 pub fn own(proxy: &Proxy) -> Option<(&Kept<SecretEntry>, Vec<Certificate>)> {
-    let kept = proxy.secrets.get("default")?;
+    let mounted = || proxy.secrets.iter().find(|(name, _)| name.starts_with("file-cert:")).map(|(_, kept)| kept);
+    let kept = proxy.secrets.get("default").or_else(mounted)?;
     let source = &kept.value.secret.tls_certificate.as_ref()?.certificate_chain;
-    Some((kept, parse(source)))
+    source.filename.is_none().then(|| (kept, parse(source)))
 }
 
 /// The roots that a proxy verifies others against.
 #[must_use]
 pub fn roots(proxy: &Proxy) -> Option<(&Kept<SecretEntry>, Vec<Certificate>)> {
     let kept = proxy.secrets.get("ROOTCA")?;
-    let source = &kept.value.secret.validation_context.as_ref()?.trusted_ca;
-    Some((kept, parse(source)))
+    let context = kept.value.secret.validation_context.as_ref()?;
+    let elsewhere = context.trusted_ca.filename.is_some() || context.custom_validator_config.is_some();
+    (context.trusted_ca.is_here() || !elsewhere).then(|| (kept, parse(&context.trusted_ca)))
 }
 
 /// Whether a chain leads to one of the roots; `None` where that cannot be told.

@@ -17,11 +17,13 @@ pub(crate) struct Read {
     pub(crate) odd: Vec<(String, String)>,
     pub(crate) trusts: Vec<String>,
     pub(crate) forwards: Option<String>,
+    /// SDS names of the workload's own certificate and roots.
+    own: (String, String),
 }
 
 /// Reads the chains that a connection to a port is held against.
 pub(crate) fn of_port(listener: &Listener, port: WorkloadPort) -> Read {
-    let mut read = Read::default();
+    let mut read = Read { own: own(listener), ..Read::default() };
     if listener.filter_chain_matcher.is_some() {
         read.odd("/filter_chain_matcher", "chains are picked by a matcher, which istiod does not write");
         return read;
@@ -52,6 +54,20 @@ pub(crate) fn of_port(listener: &Listener, port: WorkloadPort) -> Read {
         }
     }
     read
+}
+
+/// What the workload shows and trusts: files, where its proxy was told so, which the chains for undeclared ports then name.
+///
+/// Istio: `pilot/pkg/security/model/authentication.go:ApplyToCommonTLSContext`.
+fn own(listener: &Listener) -> (String, String) {
+    let open = listener.filter_chains.iter().filter(|chain| chain.filter_chain_match.destination_port.is_none());
+    let mut contexts = open.filter_map(|chain| chain.transport_socket.as_ref()).map(|socket| &socket.typed_config);
+    let mounted = contexts.find_map(|context| {
+        let (shown, trusted) = (context.common_tls_context.certificate()?, context.common_tls_context.roots()?);
+        let files = shown.starts_with("file-cert:") && trusted.starts_with("file-root:");
+        (files && context.require_client_certificate).then(|| (shown.to_owned(), trusted.to_owned()))
+    });
+    mounted.unwrap_or_else(|| ("default".to_owned(), "ROOTCA".to_owned()))
 }
 
 /// Whether a listener filter looks at connections to a port; `None` where its condition is not understood.
@@ -102,6 +118,7 @@ impl Read {
             // Before Istio 1.23 the chains for undeclared ports name their family of addresses.
             || wanted.prefix_ranges.iter().any(|range| range.prefix_len != 0)
             || !wanted.source_prefix_ranges.is_empty()
+            || !wanted.direct_source_prefix_ranges.is_empty()
             || !wanted.source_ports.is_empty()
             || !wanted.source_type.is_empty();
         if narrow {
@@ -156,7 +173,7 @@ impl Read {
             self.odd(place, format!("chain {} ends TLS without asking for a client certificate", chain.name));
             return None;
         }
-        if (common.certificate(), common.roots()) != (Some("default"), Some("ROOTCA")) {
+        if (common.certificate(), common.roots()) != (Some(self.own.0.as_str()), Some(self.own.1.as_str())) {
             let names = format!("{:?} and {:?}", common.certificate(), common.roots());
             self.odd(
                 place,

@@ -48,7 +48,9 @@ pub fn read(proxy: &Proxy, port: WorkloadPort) -> Result<Accepts, String> {
 /// original destination where there is one (`use_original_dst`) and keeps chains of its own for the rest. A gateway has
 /// neither: its listeners are of the other direction and bound to the port itself.
 fn listener(proxy: &Proxy, port: WorkloadPort) -> Option<(&Kept<ListenerEntry>, ListenerState)> {
-    let serving: Vec<_> = proxy.listeners.iter().filter_map(|kept| Some((kept, serving(&kept.value)?))).collect();
+    let tcp = |(_, state): &(_, ListenerState)| !state.listener.address.is_udp();
+    let all = proxy.listeners.iter().filter_map(|kept| Some((kept, serving(&kept.value)?)));
+    let serving: Vec<_> = all.filter(tcp).collect();
     let inbound = |state: &ListenerState| state.listener.traffic_direction == "INBOUND";
     let bound = |state: &ListenerState| state.listener.address.socket_address.as_ref().and_then(|at| at.port_value);
     let whole = serving.iter().find(|(_, state)| state.listener.name == "virtualInbound");

@@ -73,7 +73,10 @@ fn outbound_listener(proxy: &Proxy, server: &ServerRef, payload: Payload) -> Opt
         let listener = &state.listener;
         let bound = listener.address.socket_address.as_ref().and_then(|address| address.port_value);
         let named = listener.name.rsplit_once('_').and_then(|(_, port)| port.parse().ok());
-        listener.traffic_direction != "INBOUND" && (bound == Some(server.port.0) || named == Some(server.port.0))
+        let over_tcp = !listener.address.is_udp();
+        over_tcp
+            && listener.traffic_direction != "INBOUND"
+            && (bound == Some(server.port.0) || named == Some(server.port.0))
     });
     let mut http = None;
     for (kept, state) in of_port {

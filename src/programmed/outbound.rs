@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::envoy::cluster::{Cluster, ClusterEntry};
+use crate::envoy::endpoint::LoadAssignment;
 use crate::envoy::metadata::ConfigPath;
 use crate::envoy::tls::{TlsContext, TransportSocket};
 use crate::model::derivation::{Layer, PolicyKind, PolicyRef};
@@ -23,6 +24,8 @@ use crate::programmed::told::{Evidence, Originates};
 enum Socket {
     Raw,
     Tls(Box<UpstreamTls>),
+    /// Mutual TLS of a tunnel, whatever is inside.
+    Tunnel,
     /// Not one that istiod writes for services.
     Odd(String),
 }
@@ -131,7 +134,12 @@ fn by_clusters(
         evidence.push(proxy.evidence(kept, "/cluster", words(cluster, named_rule(cluster).as_ref())));
     }
     if wire.by_label {
-        let says = "the proxy's own list of endpoints was not read: pods' labels tell which socket is used";
+        let read = all().any(|kept| listed(proxy, &kept.value.cluster).is_some());
+        let says = if read {
+            "the proxy's own list of endpoints has not all of them: pods' labels tell which socket they would get"
+        } else {
+            "the proxy's own list of endpoints was not read: pods' labels tell which socket is used"
+        };
         evidence.push(proxy.evidence(first, "/cluster", says));
     }
     let rule = named_rule(cluster);
@@ -174,6 +182,7 @@ impl OnTheWire {
         let (place, socket) = socket(cluster, told.unwrap_or(&labelled));
         let sends = match socket {
             Socket::Raw => Some(Sends::Plaintext),
+            Socket::Tunnel => Some(Sends::MutualTls),
             Socket::Tls(context) => {
                 let sent = what(&context);
                 self.tls.get_or_insert(*context);
@@ -197,11 +206,14 @@ fn push_once(list: &mut Vec<Evidence>, evidence: Evidence) {
 /// `envoy.transport_socket_match` of an endpoint, where the proxy lists it.
 fn metadata_of<'p>(proxy: &'p Proxy, cluster: &'p Cluster, endpoint: &Endpoint) -> Option<&'p BTreeMap<String, Value>> {
     let wanted: IpAddr = endpoint.address?;
-    let dynamic = proxy.endpoints.get(&cluster.name).map(|kept| &kept.value.endpoint_config);
-    let mut hosts = dynamic.or(cluster.load_assignment.as_ref())?.hosts();
-    let (_, found) = hosts
-        .find(|(address, _)| address.port_value == Some(endpoint.port.0) && address.address.parse() == Ok(wanted))?;
+    let found = listed(proxy, cluster)?.at(wanted, endpoint.port.0)?;
     Some(&found.metadata.filter_metadata.socket_match)
+}
+
+/// The endpoints of a cluster, where they were read.
+fn listed<'p>(proxy: &'p Proxy, cluster: &'p Cluster) -> Option<&'p LoadAssignment> {
+    let dynamic = proxy.endpoints.get(&cluster.name).map(|kept| &kept.value.endpoint_config);
+    dynamic.or(cluster.load_assignment.as_ref())
 }
 
 /// What istiod would have noted for an endpoint, by its pod's label.
@@ -224,8 +236,12 @@ fn socket(cluster: &Cluster, metadata: &BTreeMap<String, Value>) -> (String, Soc
 }
 
 fn meaning(socket: &TransportSocket) -> Socket {
+    let socket = socket.inner();
     if socket.is_raw() {
         return Socket::Raw;
+    }
+    if socket.is_tunnel() {
+        return Socket::Tunnel;
     }
     if !socket.is_tls() {
         return Socket::Odd(format!("transport socket `{}`", socket.name));
@@ -267,7 +283,8 @@ fn what(tls: &UpstreamTls) -> Sends {
 /// The TLS context of a cluster none of whose endpoints uses it now.
 fn any_tls(cluster: &Cluster) -> Option<UpstreamTls> {
     let matches = cluster.transport_socket_matches.iter().map(|one| &one.transport_socket);
-    let context = matches.chain(&cluster.transport_socket).find(|socket| socket.is_tls())?;
+    let context =
+        matches.chain(&cluster.transport_socket).map(TransportSocket::inner).find(|socket| socket.is_tls())?;
     upstream(&context.typed_config).ok()
 }
 
@@ -298,7 +315,7 @@ fn kind(sends: &[Option<Sends>], endpoints: &[Endpoint]) -> OriginKind {
 fn words(cluster: &Cluster, rule: Option<&PolicyRef>) -> String {
     let tls = match (cluster.transport_socket_matches.len(), &cluster.transport_socket) {
         (0, None) => "no TLS".to_owned(),
-        (0, Some(socket)) if socket.is_tls() => "TLS to every endpoint".to_owned(),
+        (0, Some(socket)) if socket.inner().is_tls() => "TLS to every endpoint".to_owned(),
         (0, Some(socket)) => format!("transport socket {}", socket.name),
         (_, _) => "TLS to endpoints marked tlsMode: istio".to_owned(),
     };

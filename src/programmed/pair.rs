@@ -144,6 +144,9 @@ fn untold(intent: &PairIntent) -> Originates {
 }
 
 fn endpoint_proxy(proxies: &Proxies, endpoint: &Endpoint) -> Reading<Arc<Proxy>> {
+    if endpoint.proxy == ProxyKind::Ztunnel {
+        return Reading::Unseen(Unseen::Failed("the node's ztunnel serves it, which is no Envoy".to_owned()));
+    }
     match (&endpoint.pod, has_envoy(endpoint.proxy), endpoint.accepts.mode) {
         (None, ..) | (_, false, _) | (_, _, AcceptMode::NoProxy) => Reading::Unseen(Unseen::NoProxy),
         (Some(pod), true, _) => proxies.of(&endpoint.namespace, pod),

@@ -17,6 +17,7 @@ pub(crate) fn certificate(tls: &CommonTls) -> Result<ClientCertificate, String> 
                 Ok(ClientCertificate::Files { certificate: certificate.to_owned(), key: key.to_owned() })
             }
             (None, Some(secret)) => Ok(ClientCertificate::Secret(secret.to_owned())),
+            (None, None) if name.contains("://") => Ok(ClientCertificate::Secret(name.to_owned())),
             (None, None) => Err(format!("SDS secret `{name}` as client certificate")),
         },
     }
@@ -33,6 +34,10 @@ pub(crate) fn validation(tls: &CommonTls) -> Result<ServerValidation, String> {
             (Some(path), _) => Ok(ServerValidation::File(path.to_owned())),
             (None, Some(secret)) => {
                 Ok(ServerValidation::Secret(secret.strip_suffix("-cacert").unwrap_or(secret).to_owned()))
+            }
+            // `configmap://`, or a server of the mesh's own (`credentials/resource.go`).
+            (None, None) if name.contains("://") => {
+                Ok(ServerValidation::Secret(name.strip_suffix("-cacert").unwrap_or(name).to_owned()))
             }
             (None, None) => Err(format!("SDS secret `{name}` as roots")),
         },

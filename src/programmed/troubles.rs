@@ -57,7 +57,7 @@ pub fn of_trust(client: &Proxy, server: &Proxy, accepts: &Accepts) -> Option<Tro
 }
 
 /// HTTP and network filters that istiod writes; others come by EnvoyFilter or by a vendor.
-const KNOWN_FILTERS: [&str; 24] = [
+const KNOWN_FILTERS: [&str; 30] = [
     "envoy.filters.http.router",
     "envoy.filters.http.rbac",
     "envoy.filters.http.jwt_authn",
@@ -76,6 +76,12 @@ const KNOWN_FILTERS: [&str; 24] = [
     "istio_authn_filter",
     "connect_authority",
     "waypoint_downstream_peer_metadata",
+    "waypoint_upstream_peer_metadata",
+    "upstream_hbone_peer_metadata",
+    "request_source",
+    "set_dst_address",
+    "envoy.filters.http.peer_metadata",
+    "envoy.filters.http.stateful_session",
     "envoy.filters.network.http_connection_manager",
     "envoy.filters.network.tcp_proxy",
     "envoy.filters.network.rbac",

@@ -14,7 +14,7 @@ use kubectl_mtls::programmed::proxy::{Proxy, Wanted};
 use kubectl_mtls::programmed::told::{End, Trouble, TroubleKind};
 use kubectl_mtls::programmed::{inbound, outbound, troubles};
 
-const HOST: &str = "httpbin.foo.svc.cluster.local";
+pub(crate) const HOST: &str = "httpbin.foo.svc.cluster.local";
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/dumps/envoy")
@@ -49,7 +49,7 @@ fn files(end: &str) -> Vec<(String, String, String)> {
     found
 }
 
-fn server(protocol: &str) -> ServerRef {
+pub(crate) fn server(protocol: &str) -> ServerRef {
     ServerRef {
         namespace: "foo".to_owned(),
         service: "httpbin".to_owned(),
@@ -69,12 +69,17 @@ fn server(protocol: &str) -> ServerRef {
 fn endpoint(proxy: &Proxy) -> Endpoint {
     let listed = &proxy.endpoints[&format!("outbound|8000||{HOST}")].value.endpoint_config;
     let (address, _) = listed.hosts().next().unwrap();
+    endpoint_at(&address.address, address.port_value.unwrap())
+}
+
+/// A pod behind the service.
+pub(crate) fn endpoint_at(address: &str, port: u16) -> Endpoint {
     Endpoint {
         namespace: "foo".to_owned(),
         pod: Some("httpbin".to_owned()),
         workload: "httpbin".to_owned(),
-        address: Some(address.address.parse::<IpAddr>().unwrap()),
-        port: WorkloadPort(address.port_value.unwrap()),
+        address: Some(address.parse::<IpAddr>().unwrap()),
+        port: WorkloadPort(port),
         proxy: ProxyKind::Sidecar,
         is_self: false,
         marked: None,

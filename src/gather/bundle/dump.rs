@@ -17,11 +17,13 @@ pub(super) enum Body {
 const QUOTED: usize = 200;
 
 /// Fields that are read, in both spellings. A private key has none, nor has an environment.
-const FIELDS: [&str; 174] = [
+const FIELDS: [&str; 181] = [
     "@type",
     "ISTIO_VERSION",
     "activeState",
     "active_state",
+    "additionalAddresses",
+    "additional_addresses",
     "address",
     "addressPrefix",
     "address_prefix",
@@ -73,8 +75,12 @@ const FIELDS: [&str; 174] = [
     "dynamic_warming_secrets",
     "endpoint",
     "endpointConfig",
+    "endpointId",
     "endpoint_config",
+    "endpoint_id",
     "endpoints",
+    "envoyInternalAddress",
+    "envoy_internal_address",
     "errorState",
     "error_state",
     "exact",
@@ -126,6 +132,7 @@ const FIELDS: [&str; 174] = [
     "prefixRanges",
     "prefix_len",
     "prefix_ranges",
+    "protocol",
     "rds",
     "regex",
     "requireClientCertificate",
@@ -195,7 +202,11 @@ const FIELDS: [&str; 174] = [
 ];
 
 /// Fields of which only the presence is read: what a request is matched by may be secret.
-const PRESENT: [&str; 16] = [
+const PRESENT: [&str; 20] = [
+    "customValidatorConfig",
+    "custom_validator_config",
+    "directSourcePrefixRanges",
+    "direct_source_prefix_ranges",
     "filterChainMatcher",
     "filter_chain_matcher",
     "headers",
