@@ -86,7 +86,7 @@ impl<'a> File<'a> {
             object: Some(title(object)),
             field: Some(problem.path),
             hint: problem.hint,
-            snippet: self.lines.snippet(spot, width),
+            snippet: self.lines.harmless_snippet(spot, width),
             ..self.at(spot, severity, message)
         }
     }
@@ -98,7 +98,7 @@ impl<'a> File<'a> {
             hint: Some("strict validation, kubectl's default, refuses the object".to_owned()),
             snippet: self
                 .lines
-                .snippet(spot, path.0.last().and_then(Step::name).map_or(1, |name| name.chars().count())),
+                .harmless_snippet(spot, path.0.last().and_then(Step::name).map_or(1, |name| name.chars().count())),
             ..self.at(spot, ProblemSeverity::Warning, format!("the key `{path}` stands twice; the last one counts"))
         };
         sheet.doubles().into_iter().map(double).collect()
@@ -119,7 +119,7 @@ impl<'a> File<'a> {
             line: unreadable.spot.map(|spot| spot.line),
             column: unreadable.spot.map(|spot| spot.column),
             hint: hint.map(str::to_owned),
-            snippet: unreadable.spot.and_then(|spot| self.lines.snippet(spot, 1)),
+            snippet: unreadable.spot.and_then(|spot| self.lines.harmless_snippet(spot, 1)),
             ..Problem::new(ProblemSeverity::Error, format!("this document cannot be read: {}", unreadable.why))
         }
     }

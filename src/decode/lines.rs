@@ -72,8 +72,18 @@ impl<'a> Lines<'a> {
         Some(self.text.get(start..end)?.trim_end_matches(['\n', '\r']))
     }
 
+    /// The line of a place with a mark under it; none of a document that may hold environment values or secrets.
+    pub(super) fn harmless_snippet(&self, spot: Spot, width: usize) -> Option<String> {
+        let is_inside = |line: &&str| !line.starts_with("---");
+        let above = (1..spot.line).rev().filter_map(|line| self.line(line)).take_while(is_inside);
+        let below = (spot.line..).map_while(|line| self.line(line)).take_while(is_inside);
+        let telling = ["containers", "Containers", "Secret", "env:"];
+        let holds = |line: &str| telling.iter().any(|word| line.contains(word));
+        if above.chain(below).any(holds) { None } else { self.snippet(spot, width) }
+    }
+
     /// The line with a mark under a place, laid out for a fixed-width font; a long line is cut around it.
-    pub(super) fn snippet(&self, spot: Spot, width: usize) -> Option<String> {
+    fn snippet(&self, spot: Spot, width: usize) -> Option<String> {
         let line: Vec<char> = self.line(spot.line)?.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let column = usize::try_from(spot.column).ok()?.saturating_sub(1).min(line.len());
         let from = if line.len() <= WIDTH { 0 } else { column.saturating_sub(WIDTH / 2) };

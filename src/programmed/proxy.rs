@@ -187,9 +187,18 @@ impl Sink for Collector<'_, '_> {
         }
         let pointer = pointer();
         if let Err(error) = self.keep(section, pointer.clone(), raw) {
-            let refusal = Refusal::UnknownShape { pointer, what: error.to_string() };
+            let refusal = Refusal::UnknownShape { pointer, what: without_value(&error) };
             self.proxy.refusals.push((self.query.to_string(), refusal));
         }
+    }
+}
+
+/// What is wrong with an element's shape, without the text that stands there: it may be a key.
+fn without_value(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match (text.split_once(" \""), text.rsplit_once("\", expected")) {
+        (Some((before, _)), Some((_, after))) => format!("{before}, expected{after}"),
+        (_, _) => text,
     }
 }
 

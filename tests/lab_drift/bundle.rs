@@ -78,20 +78,45 @@ fn no_key_token_or_environment_value_is_in_any_output_or_bundle() {
     )
     .unwrap();
     let mesh = mesh.to_str().unwrap();
-    for format in ["json", "wide", "yaml"] {
-        let bundle = home.path().join(format);
+    for format in ["json", "table", "wide", "yaml", "name", "jsonpath={.pairs}"] {
+        let bundle = home.path().join(format.split(['=']).next().unwrap());
         let args =
             ["check", "--standalone", "--full-dump", "-f", mesh, "-o", format, "--save", bundle.to_str().unwrap()];
         let output = run(&args, &[]);
         let all = text(&output.stdout) + &text(&output.stderr) + &files(&bundle);
         assert!(all.contains("secretive") && all.contains("virtualInbound"), "{all}");
-        for secret in SECRETS {
-            assert!(!all.contains(secret), "{secret} in {format}");
+        harmless(&all, format);
+        let from = ["--bundle", bundle.to_str().unwrap()];
+        for command in [&["explain", "httpbin.foo:8000"][..], &["explain", "httpbin.foo", "-o", "json"]] {
+            let output = run(command, &from);
+            harmless(&(text(&output.stdout) + &text(&output.stderr)), &format!("{command:?}"));
         }
-        let bearer = all.to_ascii_lowercase();
-        assert!(!bearer.contains("bearer") && !bearer.contains("private_key"), "{format}");
+    }
+    let broken = home.path().join("broken.yaml");
+    std::fs::write(&broken, BROKEN).unwrap();
+    let broken = broken.to_str().unwrap();
+    for command in [&["check", "-A", "-f", broken][..], &["explain", "httpbin.foo", "-f", broken]] {
+        let output = run(command, &[]);
+        let told = text(&output.stderr);
+        assert!(told.contains("broken.yaml:9:"), "{command:?}: {told}");
+        harmless(&(text(&output.stdout) + &told), &format!("{command:?}"));
     }
 }
+
+fn harmless(all: &str, what: &str) {
+    for secret in SECRETS {
+        assert!(!all.contains(secret), "{secret} in {what}");
+    }
+    let bearer = all.to_ascii_lowercase();
+    assert!(!bearer.contains("bearer") && !bearer.contains("private_key"), "{what}");
+}
+
+/// Documents that cannot be read at the very line that is nobody's business, and one with a key that stands twice.
+const BROKEN: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: foo}\nspec:\n  containers:\n  - name: sleep\n\
+                      \x20   env:\n    - name: TOKEN\n      value: planted-environment-value: x\n---\n\
+                      apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  password: planted-argument: x\n---\n\
+                      apiVersion: v1\nkind: Pod\nmetadata: {name: b}\nspec: {containers: [{name: a, env: [{name: A,\n\
+                      \x20 value: planted-environment-value, value: planted-environment-value}]}]}\n";
 
 /// Every recorded dump reads the same when it has been cut.
 #[test]

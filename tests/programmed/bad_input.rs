@@ -157,6 +157,15 @@ fn no_key_token_or_environment_is_kept() {
         assert!(proxy.secrets.contains_key("default") && proxy.bootstrap.is_some());
         assert!(!format!("{proxy:?}").contains(secret));
     }
+    let misplaced = format!(
+        r#"{{"configs":[{{"@type":"type.googleapis.com/envoy.admin.v3.SecretsConfigDump","dynamic_active_secrets":[
+        {{"name":"default","secret":{{"tls_certificate":"{secret}"}}}}]}}]}}"#
+    );
+    for proxy in [read(misplaced.as_bytes(), ""), streamed(misplaced.as_bytes())] {
+        assert_eq!(proxy.refusals.len(), 1);
+        let told = proxy.refused().unwrap();
+        assert!(told.contains("invalid type: string, expected") && !told.contains(secret), "{told}");
+    }
     let broken = read(format!("{secret}: no json").as_bytes(), "").refusals;
     assert_eq!(broken.len(), 1);
 }
