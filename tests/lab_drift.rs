@@ -74,6 +74,20 @@ fn tls_that_an_application_does_not_take_is_no_gap() {
 }
 
 #[test]
+fn beyond_the_most_proxies_none_is_asked_and_each_pair_says_so() {
+    let (report, exit) = report(&["--standalone", "--max-proxies", "1"]);
+    assert_eq!((gaps(&report), exit), (Vec::new(), 1));
+    for client in ["foo", "bar"] {
+        for server in ["foo", "bar"] {
+            let pair = pair(&report, &format!("{client}/sleep->{server}/httpbin:8000"));
+            // Two proxies are needed, and one was asked.
+            assert_eq!(pair["programmed"]["unseen"], "budget", "{}", pair["id"]);
+            assert_eq!(pair["confirmedBy"], serde_json::json!(["intent", "observed"]), "{}", pair["id"]);
+        }
+    }
+}
+
+#[test]
 fn a_client_that_was_not_given_the_rule_is_a_gap_at_the_client() {
     let report = drifting("client=sleep.foo");
     assert_eq!(gaps(&report), at("client", &["foo/sleep->bar/httpbin:8000"]));

@@ -17,6 +17,7 @@ use kubectl_mtls::model::name::{ClientName, LabelSelector, ServiceName};
 use kubectl_mtls::model::proxy_answers::{AdminEndpoint, Answer, ProxyAnswers};
 use kubectl_mtls::observed::access_log;
 use kubectl_mtls::observed::probe::{Patience, Question, Script};
+use kubectl_mtls::observed::traffic::Counters;
 use kubectl_mtls::print::jsonpath::Template;
 use kubectl_mtls::programmed::proxy::{Proxy, Wanted};
 use kubectl_mtls::verdict::finding::{Code, Override};
@@ -27,13 +28,15 @@ use kubectl_mtls::xfcc;
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("access_log", access_log),
     ("admin", admin),
     ("config_dump", config_dump),
     ("jsonpath", jsonpath),
     ("kube_api", kube_api),
     ("manifests", manifests),
+    ("mesh_config", mesh_config),
+    ("metrics", metrics),
     ("names", names),
     ("transcript", transcript),
     ("xfcc", xfcc),
@@ -52,6 +55,20 @@ pub fn manifests(bytes: &[u8]) {
     let (objects, _) = decode::manifests::parse("fuzz", &text, "default");
     let (snapshot, _) = decode::snapshot(&objects, &Assume::default());
     let _ = policies::findings(&Mesh::new(&snapshot), &[], None);
+}
+
+/// The configuration of a mesh, and what it makes of an empty one.
+pub fn mesh_config(bytes: &[u8]) {
+    if let Ok(given) = decode::mesh_config::given(&String::from_utf8_lossy(bytes)) {
+        let _ = decode::snapshot(&[], &Assume { mesh_config: Some(given), ..Assume::default() });
+    }
+}
+
+/// A server's counters: Envoy's before a line of dashes, Istio's behind it.
+pub fn metrics(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (envoy, istio) = text.split_once("\n---\n").unwrap_or((&text, ""));
+    let _ = Counters::read(envoy.as_bytes(), istio.as_bytes());
 }
 
 /// A dump of a proxy's configuration: read whole and as a stream, it says the same.
