@@ -50,7 +50,7 @@ pub fn pair(
     // Where an answer leaves several wires open, the proxies know better than policy which of them it is.
     let expected = if told == Wire::Unknown { demanded } else { told };
     let seen = match observed {
-        Reading::Seen(seen) => seen.conclusion.wire(expected),
+        Reading::Seen(seen) => of_all(seen.conclusion.wire(expected), expected, &intent),
         Reading::Unseen(_) => Wire::Unknown,
     };
     let verdict = [seen, told, demanded].into_iter().find(|wire| *wire != Wire::Unknown).unwrap_or(Wire::Unknown);
@@ -91,6 +91,12 @@ pub fn pair(
         ruled_out: Vec::new(),
         more: 0,
     }
+}
+
+/// What an answer shows of the pair: where endpoints differ it is one of them that answered, and the next may do otherwise.
+fn of_all(seen: Wire, expected: Wire, intent: &PairIntent) -> Wire {
+    let is_one_of_several = expected == Wire::Mixed && intent.endpoints.iter().any(|end| end.outcome.wire == seen);
+    if is_one_of_several { Wire::Mixed } else { seen }
 }
 
 /// Whether a failure still has several causes, with all that the proxies were told.
