@@ -56,27 +56,27 @@ pub(crate) fn of<'s>(mesh: &Mesh<'s>, pod: &'s Pod) -> Declared {
     let sidecar = plane.and_then(|plane| plane.sidecar(&pod.meta.namespace, &pod.meta.labels));
     let ingress = sidecar.map(|sidecar| &sidecar.ingress).filter(|ingress| !ingress.is_empty());
     let ends_tls = plane.is_some_and(|plane| plane.rules.sidecar_ingress_tls && plane.profile.tls_on_sidecar_ingress);
+    let Some(ingress) = ingress else { return by_services(mesh, pod) };
     let mut declared = Declared::default();
-    match ingress {
-        Some(ingress) => {
-            for listener in ingress {
-                if listener.capture_none {
-                    declared.bound.insert(listener.port);
-                } else if let Some(tls) = listener.tls.filter(|_| ends_tls) {
-                    declared.own_tls.insert(listener.port, tls);
-                    declared.classes.entry(listener.port).or_insert(after_tls(listener.protocol));
-                } else {
-                    declared.classes.entry(listener.port).or_insert(listener.protocol.class());
-                }
-            }
+    for listener in ingress {
+        if listener.capture_none {
+            declared.bound.insert(listener.port);
+        } else if let Some(tls) = listener.tls.filter(|_| ends_tls) {
+            declared.own_tls.insert(listener.port, tls);
+            declared.classes.entry(listener.port).or_insert(after_tls(listener.protocol));
+        } else {
+            declared.classes.entry(listener.port).or_insert(listener.protocol.class());
         }
-        None => {
-            let (targets, of_one) = targets(mesh, pod);
-            declared.of_one = of_one;
-            for target in targets {
-                declared.classes.entry(target.port).or_insert(target.class);
-            }
-        }
+    }
+    declared
+}
+
+/// The ports that Services and ServiceEntries declare.
+fn by_services<'s>(mesh: &Mesh<'s>, pod: &'s Pod) -> Declared {
+    let (targets, of_one) = targets(mesh, pod);
+    let mut declared = Declared { of_one, ..Declared::default() };
+    for target in targets {
+        declared.classes.entry(target.port).or_insert(target.class);
     }
     declared
 }

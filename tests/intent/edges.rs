@@ -318,9 +318,10 @@ fn of_pods_that_are_alike_only_the_one_that_a_slice_lists_has_its_port() {
          apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
          metadata: {name: by-hand-1, namespace: foo, labels: {kubernetes.io/service-name: by-hand}}\n\
          addressType: IPv4\nports: [{name: http, port: 8000}]\nendpoints: [{addresses: [10.9.0.2]}]\n---\n";
-    let mesh = with(&(pod("twin-1", "10.9.0.1") + &pod("twin-2", "10.9.0.2") + &pod("twin-3", "10.9.0.3") + slice));
+    let snapshot = with(&(pod("twin-1", "10.9.0.1") + &pod("twin-2", "10.9.0.2") + &pod("twin-3", "10.9.0.3") + slice));
+    let mesh = Mesh::new(&snapshot);
     let class = |name: &str| {
-        let pod = mesh.snapshot().pods.iter().find(|pod| pod.meta.name == name).unwrap();
+        let pod = snapshot.pods.iter().find(|pod| pod.meta.name == name).unwrap();
         mesh.inbound(pod, WorkloadPort(8000)).class
     };
     assert_eq!(
