@@ -17,5 +17,6 @@ mod properties;
 mod seed_tables;
 mod small;
 mod support;
+mod version_table;
 mod virtual_services;
 mod world;

@@ -18,7 +18,7 @@ fn recorded() -> Vec<String> {
 #[test]
 fn what_envoy_wrote_is_read_and_written_back() {
     let recorded = recorded();
-    assert_eq!(recorded.len(), 22);
+    assert_eq!(recorded.len(), 25);
     for text in recorded {
         let elements = xfcc::parse(&text).unwrap();
         assert_eq!(xfcc::format(&elements), text);
