@@ -1,5 +1,7 @@
 //! A file's lines: where an offset lies, and what to show of a line.
 
+use std::sync::OnceLock;
+
 /// A place in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spot {
@@ -17,6 +19,17 @@ pub(super) struct Lines<'a> {
     starts: Vec<usize>,
     /// Characters that begin before each block of [`BLOCK`] bytes: a column is counted within a block, however long its line.
     counts: Vec<usize>,
+    /// The documents, looked through when the first line is to be shown: a file may have as many problems as lines.
+    documents: OnceLock<Vec<Document>>,
+}
+
+/// A document by the marks between documents.
+#[derive(Debug)]
+struct Document {
+    /// From 1.
+    first_line: u64,
+    /// Whether it may hold environment values or secrets.
+    telling: bool,
 }
 
 /// In bytes.
@@ -37,7 +50,7 @@ impl<'a> Lines<'a> {
             *before += characters(block);
             Some(count)
         });
-        Self { text, starts, counts: counts.collect() }
+        Self { text, starts, counts: counts.collect(), documents: OnceLock::new() }
     }
 
     /// The place of a byte.
@@ -74,12 +87,25 @@ impl<'a> Lines<'a> {
 
     /// The line of a place with a mark under it; none of a document that may hold environment values or secrets.
     pub(super) fn harmless_snippet(&self, spot: Spot, width: usize) -> Option<String> {
-        let is_inside = |line: &&str| !line.starts_with("---");
-        let above = (1..spot.line).rev().filter_map(|line| self.line(line)).take_while(is_inside);
-        let below = (spot.line..).map_while(|line| self.line(line)).take_while(is_inside);
-        let telling = ["containers", "Containers", "Secret", "env:"];
-        let holds = |line: &str| telling.iter().any(|word| line.contains(word));
-        if above.chain(below).any(holds) { None } else { self.snippet(spot, width) }
+        let documents = self.documents.get_or_init(|| self.documents());
+        let after = documents.partition_point(|document| document.first_line <= spot.line);
+        let telling =
+            after.checked_sub(1).and_then(|place| documents.get(place)).is_none_or(|document| document.telling);
+        if telling { None } else { self.snippet(spot, width) }
+    }
+
+    fn documents(&self) -> Vec<Document> {
+        const WORDS: [&str; 4] = ["containers", "Containers", "Secret", "env:"];
+        let mut documents: Vec<Document> = Vec::new();
+        for (first_line, line) in (1..).map_while(|number| Some((number, self.line(number)?))) {
+            if documents.is_empty() || line.starts_with("---") {
+                documents.push(Document { first_line, telling: false });
+            }
+            if let Some(document) = documents.last_mut() {
+                document.telling |= WORDS.iter().any(|word| line.contains(word));
+            }
+        }
+        documents
     }
 
     /// The line with a mark under a place, laid out for a fixed-width font; a long line is cut around it.

@@ -24,7 +24,7 @@ pub(crate) struct Pods<'s> {
     twins: FxHashMap<usize, &'s Pod>,
 }
 
-/// Whether nothing tells two pods apart but their names and addresses.
+/// Whether two pods are one to whoever selects pods, reads their ports or looks for their control plane.
 fn is_like(one: &Pod, other: &Pod) -> bool {
     one.meta.namespace == other.meta.namespace
         && one.meta.labels == other.meta.labels

@@ -255,3 +255,17 @@ fn pruning_leaves_what_an_api_server_stores() {
     schema::prune(&mut pod);
     assert_eq!(pod, before);
 }
+
+/// What is shown of a line is decided for its own document, and once for all problems of a file.
+#[test]
+fn only_documents_that_may_hold_secrets_show_no_line() {
+    let policy = |name: &str, note: &str| {
+        format!(
+            "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {{name: {name}, namespace: foo{note}}}\n\
+             spec: {{mtsl: {{mode: STRICT}}}}\n"
+        )
+    };
+    let text = [policy("a", ""), policy("b", ", labels: {of: Secret}"), policy("c", "")].join("---\n");
+    let shown: Vec<bool> = problems(&text).iter().map(|problem| problem.snippet.is_some()).collect();
+    assert_eq!(shown, [true, false, true]);
+}
