@@ -78,7 +78,8 @@ fn egress_listener(value: &Value) -> EgressListener {
     EgressListener {
         hosts: texts(value, &["hosts"]),
         port: at(value, &["port", "number"]).and_then(port),
-        protocol: text(value, &["port", "protocol"]).map(protocol::of_name),
+        // A port of its own that names none is sniffed: `pkg/config/protocol/instance.go:Parse`.
+        protocol: at(value, &["port"]).map(|port| text(port, &["protocol"]).map_or(Protocol::Auto, protocol::of_name)),
         bind: owned(value, &["bind"]),
         capture_none: captures_nothing(value),
     }

@@ -284,8 +284,8 @@ fn runs(endpoints: &[Endpoint]) -> Vec<usize> {
 
 /// Whether two endpoints differ in nothing but which pod they are.
 fn same(a: &Endpoint, b: &Endpoint) -> bool {
-    (a.port, a.proxy, a.marked, a.sends, a.outcome, a.tcp, a.accepts.mode)
-        == (b.port, b.proxy, b.marked, b.sends, b.outcome, b.tcp, b.accepts.mode)
+    (a.port, a.proxy, a.marked, a.sends, a.outcome, a.tcp, a.tcp_sends, a.accepts.mode)
+        == (b.port, b.proxy, b.marked, b.sends, b.outcome, b.tcp, b.tcp_sends, b.accepts.mode)
         && a.accepts.decided_by == b.accepts.decided_by
 }
 

@@ -23,6 +23,7 @@ use crate::model::workload::Pod;
 mod chains;
 mod listeners;
 
+use chains::Brought;
 pub(crate) use listeners::Listeners;
 
 /// What an application dials; things without an address yet are told apart all the same.
@@ -201,38 +202,34 @@ impl<'s> Hosts<'_, 's> {
     }
 
     /// Whether VirtualServices have rules for TCP connections to a service that an egress listener brings.
-    pub(crate) fn speak_of(&self, svc: &Svc<'s>, egress: usize) -> bool {
-        !is_tls(svc, self.port) && self.routings(svc, egress).iter().any(|routing| !routing.object.tcp.is_empty())
+    fn speak_of(&self, svc: &Svc<'s>, brought: Brought) -> bool {
+        !brought.tls && self.routings(svc, brought).iter().any(|routing| !routing.object.tcp.is_empty())
     }
 
     /// What rules for TCP make of connections to a service that has these ranges of addresses.
-    pub(crate) fn streams(&self, svc: &Svc<'s>, egress: usize, ranges: &[IpNet]) -> Vec<Streamed<'s>> {
-        if !self.speak_of(svc, egress) {
+    fn streams(&self, svc: &Svc<'s>, brought: Brought, ranges: &[IpNet]) -> Vec<Streamed<'s>> {
+        if !self.speak_of(svc, brought) {
             return vec![Streamed::Own];
         }
         let asking = Asking { client: self.client, host: &svc.host, port: self.port };
-        via::tcp(&self.routings(svc, egress), asking, ranges, &self.plane.profile.config.cluster_domain)
+        via::tcp(&self.routings(svc, brought), asking, ranges, &self.plane.profile.config.cluster_domain)
     }
 
     /// What rules for TLS make of a connection with the service's own name.
-    pub(crate) fn named(&self, svc: &Svc<'s>, egress: usize, spot: &Spot) -> Named<'s> {
-        if !is_tls(svc, self.port) {
+    fn named(&self, svc: &Svc<'s>, brought: Brought, spot: &Spot) -> Named<'s> {
+        if !brought.tls {
             return Named::Own;
         }
         let asking = Asking { client: self.client, host: &svc.host, port: self.port };
-        via::tls(&self.routings(svc, egress), asking, spot.address(), &self.plane.profile.config.cluster_domain)
+        via::tls(&self.routings(svc, brought), asking, spot.address(), &self.plane.profile.config.cluster_domain)
     }
 
     /// The VirtualServices of an egress listener that speak of connections to a service. Two listeners can both make one for it:
     /// that of a port for all addresses, that of all ports for each pod of a headless service.
     ///
     /// Istio: `listener.go:buildSidecarOutboundListeners`, which hands each egress listener its own `VirtualServices()`.
-    fn routings(&self, svc: &Svc<'s>, egress: usize) -> Vec<&Arc<Routing<'s>>> {
-        let found = self.scope.egress.get(egress);
+    fn routings(&self, svc: &Svc<'s>, brought: Brought) -> Vec<&Arc<Routing<'s>>> {
+        let found = self.scope.egress.get(brought.egress);
         found.map_or_else(Vec::new, |egress| egress.routings.of_streams(&svc.host))
     }
-}
-
-fn is_tls(svc: &Svc<'_>, port: ServicePort) -> bool {
-    svc.port(port).is_some_and(|spec| listeners::is_tls(spec.protocol))
 }

@@ -302,10 +302,10 @@ impl<'s> Question<'_, 's> {
     fn endpoint(&self, end: &End<'s>, raw: Option<&Call<'s>>) -> Endpoint {
         let endpoint = &end.endpoint;
         // A rule for connections may lead to one endpoint by several clusters.
-        let tcp = raw.and_then(|raw| {
-            let there = raw.ends.iter().filter(|other| other.endpoint == *endpoint && other.port == end.port);
-            there.map(|other| other.outcome).reduce(call::both)
-        });
+        let of_raw = || raw.into_iter().flat_map(|raw| &raw.ends);
+        let there = || of_raw().filter(|other| other.endpoint == *endpoint && other.port == end.port);
+        let tcp = there().map(|other| other.outcome).reduce(call::both);
+        let tcp_sends = there().map(|other| other.sends).reduce(|one, other| one.filter(|_| one == other)).flatten();
         Endpoint {
             namespace: endpoint.pod.map_or(endpoint.namespace, |pod| pod.meta.namespace.as_str()).to_owned(),
             pod: endpoint.pod.map(|pod| pod.meta.name.clone()),
@@ -319,6 +319,7 @@ impl<'s> Question<'_, 's> {
             accepts: self.accepts(end),
             outcome: end.outcome,
             tcp,
+            tcp_sends,
         }
     }
 }

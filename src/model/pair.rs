@@ -177,6 +177,8 @@ pub struct Endpoint {
     pub outcome: Outcome,
     /// What follows for raw TCP on a sniffed port.
     pub tcp: Option<Outcome>,
+    /// What this client sends of it there, which may leave by another cluster; `None` where nothing, or by several that differ.
+    pub tcp_sends: Option<Sends>,
 }
 
 /// What policy demands between a client and a service port.

@@ -169,7 +169,7 @@ fn one(
         Reading::Unseen(why) => Reading::Unseen(why.clone()),
     };
     let Some(told) = seen_originates(originates) else {
-        return EndpointTold { accepts, sends: None, outcome: UNREAD, tcp: None };
+        return EndpointTold { accepts, sends: None, outcome: UNREAD, tcp: None, tcp_sends: None };
     };
     let sends = |told: &Originates| told.sends.get(at).copied().flatten();
     let follows = |told: &Originates, payload| match (told.refuses, sends(told)) {
@@ -184,8 +184,7 @@ fn one(
     let payload = if protocol.class() == PortClass::Tcp { Payload::Tcp } else { Payload::Http };
     let outcome = follows(told, payload);
     let tcp = raw.map(|raw| follows(raw, Payload::Tcp));
-    let sends = sends(told);
-    EndpointTold { accepts, sends, outcome, tcp }
+    EndpointTold { accepts, sends: sends(told), outcome, tcp, tcp_sends: raw.and_then(sends) }
 }
 
 /// What becomes of a connection at an endpoint.

@@ -56,6 +56,8 @@ pub struct EndpointTold {
     pub outcome: Outcome,
     /// What follows for raw TCP, on a port whose protocol is sniffed.
     pub tcp: Option<Outcome>,
+    /// What the client sends of it there.
+    pub tcp_sends: Option<Sends>,
 }
 
 /// What the client's proxy was told to send.
@@ -162,7 +164,8 @@ impl Programmed {
     #[must_use]
     pub fn unasked(why: &Unseen, intent: &PairIntent) -> Self {
         let outcome = Outcome { wire: Wire::Unknown, why: Why::NotReadable };
-        let endpoint = || EndpointTold { accepts: Reading::Unseen(why.clone()), sends: None, outcome, tcp: None };
+        let accepts = || Reading::Unseen(why.clone());
+        let endpoint = || EndpointTold { accepts: accepts(), sends: None, outcome, tcp: None, tcp_sends: None };
         Self {
             client: Reading::Unseen(why.clone()),
             endpoints: intent.endpoints.iter().map(|_| endpoint()).collect(),

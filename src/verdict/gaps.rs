@@ -78,7 +78,18 @@ pub(super) fn client(intent: &PairIntent, told: &Originates, programmed: &Progra
         );
         return Some(format!("{what} ({}; {rule})", demanded.decided_by.short()));
     }
-    let unexpected = intent.endpoints.iter().zip(&programmed.endpoints).any(|(endpoint, told)| {
+    let ends = || intent.endpoints.iter().zip(&programmed.endpoints);
+    // HTTP as policy has it, and raw TCP on a sniffed port not.
+    let raw = ends().filter(|(endpoint, _)| !endpoint.is_self).find_map(|(endpoint, told)| {
+        let (demanded, sent) = (endpoint.tcp_sends?, told.tcp_sends?);
+        (demanded != sent).then(|| {
+            format!("policy has the client send raw TCP as {}, its proxy sends {}", demanded.as_str(), sent.as_str())
+        })
+    });
+    if raw.is_some() {
+        return raw;
+    }
+    let unexpected = ends().any(|(endpoint, told)| {
         told.outcome.why == Why::ServerIdentityNotExpected && endpoint.outcome.why != told.outcome.why
     });
     unexpected.then(|| "the client's proxy expects other identities than the server has".to_owned())
@@ -132,7 +143,7 @@ fn raw(endpoint: &Endpoint, told: &EndpointTold) -> Option<String> {
     let (demanded, tcp) = (endpoint.tcp?, told.tcp?);
     let settled = |wire| !matches!(wire, Wire::Unknown | Wire::Depends | Wire::None);
     let differs = settled(demanded.wire) && settled(tcp.wire) && demanded.wire != tcp.wire;
-    (differs && endpoint.sends == told.sends).then(|| {
+    (differs && endpoint.tcp_sends == told.tcp_sends).then(|| {
         format!(
             "treats raw TCP on port {} otherwise than policy has it: {} instead of {}",
             endpoint.port,

@@ -184,3 +184,18 @@ fn config_maps_are_credentials_of_sidecars_since_1_26() {
     let sent = |snapshot: &Snapshot| ask(snapshot, "foo/sleep", "httpbin.foo:8000").originates.kind.as_str().to_owned();
     says(with(&rule), sent, &[(9, "plaintext"), (26, "tls")]);
 }
+
+/// `pilot/pkg/model/push_context.go:sortConfigBySelectorAndCreationTime`: a rule that comes first takes in what those after it have.
+#[test]
+fn rules_that_select_clients_come_first_since_1_23() {
+    let of = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: foo}}\n\
+             spec: {{host: httpbin.foo.svc.cluster.local, exportTo: ['.'], {spec}}}\n---\n"
+        )
+    };
+    let two =
+        of("a", "trafficPolicy: {tls: {mode: DISABLE}}") + &of("b", "workloadSelector: {matchLabels: {app: sleep}}");
+    // Before 1.14 the selector is nothing, then the rule with it stands alone, and says nothing.
+    says(with(&two), call, &[(9, "plaintext"), (14, "mutual-tls"), (23, "plaintext")]);
+}

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::programmed::cluster::{mesh_from, read};
 
+const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
 const CLUSTER: &str = "outbound|8000||httpbin.bar.svc.cluster.local";
 
 fn dump(workload: &str) -> Value {
@@ -87,7 +88,7 @@ fn a_virtual_service_that_leads_to_a_subset_is_followed_and_named() {
     assert_eq!(pair.verdict, Wire::MutualTls);
 }
 
-/// The Service's port lost its protocol's name; the server still has the chains of an HTTP port, which take HTTP alone.
+/// The Service's port lost its protocol's name; both proxies still have what an HTTP port makes, which is for HTTP alone.
 #[test]
 fn raw_tcp_on_a_sniffed_port_is_judged_by_the_chains_as_well() {
     // Service and EndpointSlice name it alike.
@@ -101,11 +102,20 @@ fn raw_tcp_on_a_sniffed_port_is_judged_by_the_chains_as_well() {
     assert_eq!((&report["programmed"]["tcp"], &report["endpoints"][0]["programmed"]["tcp"]), (&refused, &refused));
     let gaps: Vec<(&str, &str)> = pair.gaps.iter().map(|gap| (gap.at, gap.what.as_str())).collect();
     assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!(gaps[0], ("client", "policy has the client send raw TCP as mutual-tls, its proxy sends plaintext"));
+    // The client has a listener for the address by now: it is the server that lags.
+    let mut client = dump("sleep.foo");
+    let to = json!({ "@type": format!("type.googleapis.com/{TCP_PROXY}"), "cluster": CLUSTER });
+    let filter = json!({ "name": "envoy.filters.network.tcp_proxy", "typed_config": to });
+    let address = json!({ "socket_address": { "address": "10.96.0.7", "port_value": 8000 } });
+    let listener = json!({ "address": address, "filter_chains": [{ "filters": [filter] }], "name": "10.96.0.7_8000" });
+    section(&mut client, "dynamic_listeners")
+        .push(json!({ "name": "10.96.0.7_8000", "active_state": { "listener": listener } }));
+    let (pair, _) = joined(&sniffed, &client, &dump("httpbin.bar"));
+    let gaps: Vec<(&str, &str)> = pair.gaps.iter().map(|gap| (gap.at, gap.what.as_str())).collect();
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
     assert_eq!(gaps[0].0, "server");
-    assert!(
-        gaps[0].1.contains("treats raw TCP on port 80 otherwise than policy has it: not-http instead of"),
-        "{gaps:?}"
-    );
+    assert!(gaps[0].1.contains("treats raw TCP on port 80 otherwise than policy has it: "), "{gaps:?}");
     // A port that is declared HTTP has no raw TCP to judge.
     let (pair, _) = joined(&objects(), &dump("sleep.foo"), &dump("httpbin.bar"));
     assert!(serde_json::to_value(&pair).unwrap()["programmed"].get("tcp").is_none());

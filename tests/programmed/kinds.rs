@@ -92,6 +92,7 @@ pub(crate) fn endpoint_at(address: &str, port: u16) -> Endpoint {
         },
         outcome: Outcome { wire: Wire::Unknown, why: Why::NotReadable },
         tcp: None,
+        tcp_sends: None,
     }
 }
 

@@ -40,14 +40,21 @@ pub(super) enum Leads<'s> {
     /// To the routes of the port, by Host.
     Routes,
     /// To one service, whatever the Host.
-    To {
-        svc: Arc<Svc<'s>>,
-        payload: Payload,
-        /// The egress listener that brought it, by its place: it is the one whose VirtualServices are read.
-        egress: usize,
-    },
+    To { svc: Arc<Svc<'s>>, payload: Payload, brought: Brought },
     /// As a rule for connections says.
     By(Via<'s>),
+}
+
+/// How a service came to a listener: it decides which rules for connections are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Brought {
+    /// The egress listener that imports it, by its place: it is the one whose VirtualServices are read.
+    pub(super) egress: usize,
+    /// Whether the listener's protocol is TLS, which a `Sidecar` may set apart from that of the service's port: rules for TLS
+    /// are read then, and those for TCP otherwise.
+    ///
+    /// Istio: `tls.go:buildSidecarOutboundTLSFilterChainOpts,buildSidecarOutboundTCPFilterChainOpts`, both by `listenPort`.
+    pub(super) tls: bool,
 }
 
 // === impl Chains ===
@@ -66,7 +73,7 @@ impl<'s> Chains<'s> {
 
     /// What happens to a connection to an address; `None` = no chain of a service takes it.
     pub(super) fn lead(&self, address: Option<IpAddr>, payload: Payload, hosts: &Hosts<'_, 's>) -> Option<Leads<'s>> {
-        let ruled = |chain: &Chain<'s>| chain.stream().is_some_and(|(svc, egress)| hosts.speak_of(svc, egress));
+        let ruled = |chain: &Chain<'s>| chain.stream().is_some_and(|(svc, brought)| hosts.speak_of(svc, brought));
         if !self.parts.iter().flatten().any(ruled) {
             return select(&self.merged, address, payload).map(|chain| chain.leads.clone());
         }
@@ -131,7 +138,7 @@ impl<'s> Chain<'s> {
     /// Envoy looks at the destination before anything else, so that a chain with a range of its own takes HTTP too where the
     /// port is sniffed: the chain of HTTP has none.
     fn ruled(&self, hosts: &Hosts<'_, 's>) -> Vec<Self> {
-        let Some((svc, egress)) = self.stream() else { return vec![self.clone()] };
+        let Some((svc, brought)) = self.stream() else { return vec![self.clone()] };
         let each = |streamed: Streamed<'s>| match streamed {
             Streamed::Own => self.clone(),
             Streamed::By { via, subnets: None } => Self { leads: Leads::By(via), ..self.clone() },
@@ -141,13 +148,13 @@ impl<'s> Chain<'s> {
                 Self { leads: Leads::By(via), ranges, open: false, ..self.clone() }
             }
         };
-        hosts.streams(svc, egress, &self.ranges).into_iter().map(each).collect()
+        hosts.streams(svc, brought, &self.ranges).into_iter().map(each).collect()
     }
 
-    /// The service whose connections it takes as they come, and the egress listener that brought it.
-    fn stream(&self) -> Option<(&Arc<Svc<'s>>, usize)> {
+    /// The service whose connections it takes as they come, and how it came there.
+    fn stream(&self) -> Option<(&Arc<Svc<'s>>, Brought)> {
         match &self.leads {
-            Leads::To { svc, payload: Payload::Tcp, egress } => Some((svc, *egress)),
+            Leads::To { svc, payload: Payload::Tcp, brought } => Some((svc, *brought)),
             Leads::To { payload: Payload::Http, .. } | Leads::Routes | Leads::By(_) => None,
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::intent::endpoint::ServiceEndpoint;
-use crate::intent::outbound::chains::{Chain, Chains, Leads};
+use crate::intent::outbound::chains::{Brought, Chain, Chains, Leads};
 use crate::intent::outbound::{Hosted, Hosts, Routed, Spot};
 use crate::intent::plane::ControlPlane;
 use crate::intent::registry::{self, Dialled, Discovery, Registry, Svc, SvcPort};
@@ -135,9 +135,10 @@ impl<'s> Listeners<'s> {
 
     fn add_at(&mut self, bind: Bind, source: &Source<'_, 's>, range: Option<ipnet::IpNet>) {
         let (svc, protocol) = (source.svc, source.protocol);
-        let to = |payload| Leads::To { svc: Arc::clone(svc), payload, egress: source.egress };
+        let brought = Brought { egress: source.egress, tls: is_tls(protocol) };
+        let to = |payload| Leads::To { svc: Arc::clone(svc), payload, brought };
         let any = bind == Bind::Any;
-        let named = is_tls(protocol) && (range.is_some() || (any && svc.addresses.is_empty()));
+        let named = brought.tls && (range.is_some() || (any && svc.addresses.is_empty()));
         let tcp = || Chain { server_name: named.then(|| svc.host.clone()), ..Chain::to(to(Payload::Tcp), range) };
         let shared = |sniffed_http| Chain { sniffed_http, ..Chain::to(Leads::Routes, None) };
         let own_http = || {
@@ -196,7 +197,7 @@ impl<'s> Listeners<'s> {
         };
         match (leads, payload) {
             (Leads::By(via), _) => (Routed::Ruled(via), Payload::Tcp),
-            (Leads::To { svc, payload: Payload::Tcp, egress }, _) => match hosts.named(&svc, egress, spot) {
+            (Leads::To { svc, payload: Payload::Tcp, brought }, _) => match hosts.named(&svc, brought, spot) {
                 Named::Own => (Routed::Cluster(svc), Payload::Tcp),
                 Named::By(via) => (Routed::Ruled(via), Payload::Tcp),
                 Named::Unmatched => (unknown(), Payload::Tcp),
@@ -269,7 +270,7 @@ fn own_binds(svc: &Svc<'_>) -> Vec<Bind> {
     }
 }
 
-pub(super) fn is_tls(protocol: Protocol) -> bool {
+fn is_tls(protocol: Protocol) -> bool {
     matches!(protocol, Protocol::Tls | Protocol::Https)
 }
 

@@ -113,7 +113,7 @@ impl Meeting {
                 format!("{}:{}", location(endpoint), endpoint.port),
                 endpoint.pod.as_ref().map(|pod| format!("{}/{pod}", endpoint.namespace)),
                 endpoint.marked,
-                endpoint.sends.map(Sends::as_str).map(str::to_owned),
+                if self.raw { endpoint.tcp_sends } else { endpoint.sends }.map(Sends::as_str).map(str::to_owned),
                 outcome.wire.as_str().to_owned(),
                 why(outcome),
             )
@@ -145,11 +145,17 @@ impl Meeting {
 fn joined(rows: Vec<Row>) -> Vec<Row> {
     let mut joined: Vec<Row> = Vec::new();
     for row in rows {
-        match joined.last_mut().filter(|held| (&held.0, &held.1) == (&row.0, &row.1)) {
-            Some(held) if held.4 != row.4 => (held.4, held.5) = (Wire::Mixed.as_str().to_owned(), None),
-            Some(held) if held.5 != row.5 => held.5 = Some(Why::EndpointsDiffer.as_str().to_owned()),
-            Some(_) => {}
-            None => joined.push(row),
+        let Some(held) = joined.last_mut().filter(|held| (&held.0, &held.1) == (&row.0, &row.1)) else {
+            joined.push(row);
+            continue;
+        };
+        if held.3 != row.3 {
+            held.3 = None;
+        }
+        if held.4 != row.4 {
+            (held.4, held.5) = (Wire::Mixed.as_str().to_owned(), None);
+        } else if held.5 != row.5 {
+            held.5 = Some(Why::EndpointsDiffer.as_str().to_owned());
         }
     }
     joined

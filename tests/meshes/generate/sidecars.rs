@@ -30,8 +30,12 @@ fn egress(world: &World, random: &Random) -> Vec<Value> {
     if random.percent(15) {
         let server = random.pick(&world.services);
         let (_, number) = server.ports.first().cloned().unwrap_or_default();
-        let protocol = random.pick(&["HTTP", "TCP"]);
-        let port = json!({"number": number, "protocol": protocol, "name": protocol.to_ascii_lowercase()});
+        // One without protocol is sniffed, whatever the services speak.
+        let protocol = random.pick(&["HTTP", "TCP", "HTTP", "TCP", "GRPC", "TLS", "HTTPS", ""]);
+        let mut port = json!({"number": number, "name": protocol.to_ascii_lowercase()});
+        if !protocol.is_empty() {
+            port["protocol"] = json!(protocol);
+        }
         listeners.insert(0, json!({"port": port, "hosts": hosts_of(world, random)}));
     }
     listeners
