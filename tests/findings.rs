@@ -6,6 +6,7 @@ mod inert;
 mod meshes;
 mod modes;
 mod next_version;
+mod one_cause;
 mod pages;
 mod peer_authentications;
 mod rule_hosts;

@@ -7,9 +7,10 @@ use crate::model::evidence::FailedLook;
 use crate::model::mesh::MeshProfile;
 use crate::model::snapshot::Snapshot;
 use crate::verdict::concerned::Alike;
+use crate::verdict::policies::Concerns;
+use crate::verdict::proxies;
 use crate::verdict::report::{Finding, Listed, MeshView, Pair, Report, RevisionView, Summary};
 use crate::verdict::rules::Causes;
-use crate::verdict::{policies, proxies};
 
 /// Puts pairs in their order, finds what is worth telling, worst first, and counts.
 ///
@@ -22,7 +23,10 @@ pub fn report(
     namespaces: Option<&BTreeSet<String>>,
 ) -> Report {
     pairs.sort_by(|a, b| order(a).cmp(&order(b)));
-    let findings = [of_rules(&pairs), policies::findings(mesh, &pairs, namespaces), proxies::findings(&pairs)];
+    let mut concerns = Concerns::of(mesh, usize::MAX);
+    concerns.add_pairs(&pairs);
+    let of_rules = of_rules(&pairs, &concerns);
+    let findings = [of_rules, concerns.findings(namespaces), proxies::findings(&pairs)];
     let findings = worst_first(findings);
     let mut about: HashMap<&str, Vec<String>> = HashMap::new();
     for finding in &findings {
@@ -38,7 +42,7 @@ pub fn report(
 }
 
 /// The findings about these pairs, which are in the report's order.
-fn of_rules(pairs: &[Pair]) -> Vec<Finding> {
+fn of_rules(pairs: &[Pair], concerns: &Concerns<'_>) -> Vec<Finding> {
     let mut names: Vec<String> = Vec::new();
     let mut causes = Causes::naming(usize::MAX);
     for (server, pair) in pairs.iter().enumerate() {
@@ -47,7 +51,7 @@ fn of_rules(pairs: &[Pair]) -> Vec<Finding> {
             names.push(name);
         }
         let (clients, id) = (Members::These(vec![names.len() - 1]), |_| pair.id.clone());
-        causes.add(&Alike { pair, server, clients: &clients, id: &id });
+        causes.add(&Alike { pair, server, clients: &clients, id: &id }, concerns);
     }
     causes.findings(&names)
 }

@@ -26,6 +26,8 @@ pub enum Code {
     PlaintextToNoSidecar,
     /// Refused for a reason that is no contradiction of modes.
     Refused,
+    /// A DestinationRule makes clients send TLS of their own to pods whose sidecar would have spoken Istio's.
+    OwnTlsToSidecar,
     /// The wire shows something else than policy demands.
     WireDisagreesWithPolicy,
     /// A client's proxy was not given what policy demands.
@@ -68,13 +70,14 @@ impl Facts {
 
 impl Code {
     /// Those about what goes over the wire, and about witnesses.
-    const OF_PAIRS: [Self; 16] = [
+    const OF_PAIRS: [Self; 17] = [
         Self::ClientAndServerContradict,
         Self::Downgrade,
         Self::TlsToNoSidecar,
         Self::StrictRefusesNoSidecar,
         Self::PlaintextToNoSidecar,
         Self::Refused,
+        Self::OwnTlsToSidecar,
         Self::WireDisagreesWithPolicy,
         Self::ClientNotGiven,
         Self::ServerNotGiven,
@@ -122,6 +125,7 @@ impl Code {
             Self::StrictRefusesNoSidecar => Facts::new("MTLS104", "strict-refuses-no-sidecar", Severity::Info),
             Self::PlaintextToNoSidecar => Facts::new("MTLS105", "plaintext-to-no-sidecar", Severity::Info),
             Self::Refused => Facts::new("MTLS106", "refused", Severity::Warning),
+            Self::OwnTlsToSidecar => Facts::new("MTLS107", "own-tls-to-sidecar", Severity::Warning),
             Self::WireDisagreesWithPolicy => Facts::new("MTLS301", "wire-disagrees-with-policy", Severity::Error),
             Self::ClientNotGiven => Facts::new("MTLS302", "client-not-given-policy", Severity::Error),
             Self::ServerNotGiven => Facts::new("MTLS303", "server-not-given-policy", Severity::Error),

@@ -37,9 +37,7 @@ pub(super) use concerns::Concerns;
 #[must_use]
 pub fn findings(mesh: &Mesh<'_>, pairs: &[Pair], namespaces: Option<&BTreeSet<String>>) -> Vec<Finding> {
     let mut concerns = Concerns::of(mesh, usize::MAX);
-    for (number, pair) in pairs.iter().enumerate() {
-        concerns.add_pair(number, pair);
-    }
+    concerns.add_pairs(pairs);
     concerns.findings(namespaces)
 }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::intent::Numbers;
 use crate::model::derivation::{PolicyKind, PolicyRef};
-use crate::model::wire::Wire;
+use crate::model::wire::{Why, Wire};
 use crate::model::workload::ProxyKind;
 use crate::verdict::concerned::{Alike, At, Concerned};
 use crate::verdict::finding::Code;
+use crate::verdict::policies::Concerns;
 use crate::verdict::report::{EndpointView, Finding, ObservedView, OneOrMany, Pair};
 
 /// Causes as they are found, answer by answer.
@@ -43,10 +44,13 @@ impl Causes {
         Self { by_id: BTreeMap::new(), named }
     }
 
-    /// Takes in an answer; the ids of the causes that concern its pairs.
-    pub(super) fn add(&mut self, alike: &Alike<'_>) -> Vec<String> {
+    /// Takes in an answer; the ids of the causes that concern its pairs, those aside that a finding about a policy tells.
+    pub(super) fn add(&mut self, alike: &Alike<'_>, policies: &Concerns<'_>) -> Vec<String> {
         let mut ids = Vec::new();
         for (code, key, objects) in concerns(alike.pair) {
+            if code == Code::Downgrade && policies.tell_why_plaintext(alike.pair) {
+                continue;
+            }
             let id = format!("{}/{key}", code.code());
             let cause = self.by_id.entry(id.clone()).or_insert_with(|| Cause::of(code, self.named));
             cause.add(objects, alike);
@@ -94,12 +98,25 @@ fn concerns(pair: &Pair) -> Vec<(Code, String, Vec<PolicyRef>)> {
             let objects = vec![pair.decided_by.clone()];
             found.push((Code::Downgrade, cause_key(&objects, pair), objects));
         }
+        (Wire::Tls | Wire::Depends | Wire::Mixed, _) if both && is_own_tls(pair) => {
+            let objects = vec![pair.originates.decided_by.clone()];
+            found.push((Code::OwnTlsToSidecar, cause_key(&objects, pair), objects));
+        }
         (
             Wire::MutualTls | Wire::Plaintext | Wire::Tls | Wire::Mixed | Wire::Depends | Wire::None | Wire::Unknown,
             _,
         ) => {}
     }
     found
+}
+
+/// Whether a rule makes the client send TLS of its own that a sidecar hands on, or takes for Istio's if the certificate fits.
+fn is_own_tls(pair: &Pair) -> bool {
+    let met = |endpoint: &EndpointView| {
+        (endpoint.intent.wire, endpoint.intent.why) == (Wire::Tls, Why::PassedToApplication)
+            || endpoint.intent.why == Why::ClientCertificateOrigin
+    };
+    pair.originates.decided_by.kind == PolicyKind::DestinationRule && counted(pair).any(met)
 }
 
 // === impl Cause ===
@@ -158,6 +175,9 @@ impl Cause {
             }
             Code::PlaintextToNoSidecar => format!("no sidecar at {servers}: {pairs} in plaintext"),
             Code::Refused => format!("{servers} refused: {first}"),
+            Code::OwnTlsToSidecar => {
+                format!("{names} makes clients send TLS that is not the mesh's to pods with a sidecar: {pairs}, {first}")
+            }
             // Told object by object.
             Code::Policy(_)
             // Told proxy by proxy.
@@ -235,6 +255,10 @@ fn told_by(code: Code, pair: &Pair) -> String {
     match code {
         Code::ClientAndServerContradict => contradiction(pair),
         Code::Refused => pair.intent.because.clone(),
+        Code::OwnTlsToSidecar if pair.intent.wire == Wire::Depends => {
+            "taken with a certificate of the mesh alone".to_owned()
+        }
+        Code::OwnTlsToSidecar => "passed on to an application that has to speak TLS itself".to_owned(),
         Code::WireDisagreesWithPolicy => pair.gaps.first().map(|gap| gap.what.clone()).unwrap_or_default(),
         _ => String::new(),
     }

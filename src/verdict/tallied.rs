@@ -79,7 +79,7 @@ impl<'c, 's> Tallied<'c, 's> {
         let to = pair.id.split_once("->").map(|(_, server)| server.to_owned()).unwrap_or_default();
         let id = |number: usize| self.clients.get(number).map(|client| join::pair_id(client, &to)).unwrap_or_default();
         let alike = Alike { pair: &pair, server, clients: &clients, id: &id };
-        let findings = self.causes.add(&alike);
+        let findings = self.causes.add(&alike, &self.concerns);
         let by_pod = &self.by_pod;
         self.concerns.add(&alike, &|namespace, pod| by_pod.get(&(namespace, pod)).copied());
         self.tally.add(&alike);

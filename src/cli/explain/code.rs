@@ -11,13 +11,14 @@ use crate::print::Format;
 use crate::verdict::finding::{Code, SEVERITIES, UnknownCode};
 
 /// The pages, by code.
-const PAGES: [(&str, &str); 37] = [
+const PAGES: [(&str, &str); 38] = [
     ("MTLS101", include_str!("../../../docs/findings/MTLS101.md")),
     ("MTLS102", include_str!("../../../docs/findings/MTLS102.md")),
     ("MTLS103", include_str!("../../../docs/findings/MTLS103.md")),
     ("MTLS104", include_str!("../../../docs/findings/MTLS104.md")),
     ("MTLS105", include_str!("../../../docs/findings/MTLS105.md")),
     ("MTLS106", include_str!("../../../docs/findings/MTLS106.md")),
+    ("MTLS107", include_str!("../../../docs/findings/MTLS107.md")),
     ("MTLS201", include_str!("../../../docs/findings/MTLS201.md")),
     ("MTLS202", include_str!("../../../docs/findings/MTLS202.md")),
     ("MTLS203", include_str!("../../../docs/findings/MTLS203.md")),

@@ -40,12 +40,19 @@ impl<'s> Concerns<'s> {
         concerns
     }
 
-    /// Takes in a pair, which goes by a number.
-    pub(in crate::verdict) fn add_pair(&mut self, number: usize, pair: &Pair) {
-        let (clients, id) = (Members::These(vec![0]), |_| pair.id.clone());
-        for finding in self.survey.concerned(pair) {
-            self.note(finding, &Alike { pair, server: number, clients: &clients, id: &id });
+    /// Takes in the pairs of a report.
+    pub(in crate::verdict) fn add_pairs(&mut self, pairs: &[Pair]) {
+        for (number, pair) in pairs.iter().enumerate() {
+            let (clients, id) = (Members::These(vec![0]), |_| pair.id.clone());
+            for finding in self.survey.concerned(pair) {
+                self.note(finding, &Alike { pair, server: number, clients: &clients, id: &id });
+            }
         }
+    }
+
+    /// Whether one of the findings tells already why a pair's client sends plaintext: a cause is told once.
+    pub(in crate::verdict) fn tell_why_plaintext(&self, pair: &Pair) -> bool {
+        self.survey.tells_why_plaintext(pair)
     }
 
     /// Takes in an answer that clients share. Where they stand behind the service port themselves, none is its own server: `own`

@@ -116,6 +116,20 @@ impl<'s> Survey<'s> {
         behind.chain(calling).copied().chain(self.about_server(&pair.server)).collect()
     }
 
+    /// Whether a finding that concerns a pair says that its client sends plaintext, and why: what decides is what it is about.
+    pub(super) fn tells_why_plaintext(&self, pair: &Pair) -> bool {
+        let decides = |told: &Told<'_>| match told.fault {
+            Fault::RunsAsProxyUser => pair.decided_by.kind == told.object.kind,
+            Fault::TlsWithoutMode => {
+                let field = told.object.field.as_deref().unwrap_or_default();
+                told.object.same_object(&pair.decided_by)
+                    && pair.decided_by.field.as_deref().is_some_and(|decides| decides.starts_with(field))
+            }
+            _ => false,
+        };
+        self.concerned(pair).into_iter().filter_map(|number| self.told.get(number)).any(decides)
+    }
+
     /// The findings about what a pod serves.
     pub(super) fn about_pod<'q>(&'q self, namespace: &'q str, pod: Option<&'q str>) -> &'q [usize] {
         pod.and_then(|pod| self.by_pod.get(&(namespace, pod))).map_or(&[], Vec::as_slice)
