@@ -19,9 +19,9 @@ pub struct ClusterArgs {
     /// How long to wait for one answer of the API server (1s, 2m, 3h; 0 = no limit)
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Cluster")]
     request_timeout: Option<Duration>,
-    /// Namespace of Istio's control plane
-    #[arg(short = 'i', long, value_name = "NAMESPACE", default_value = "istio-system", help_heading = "Cluster")]
-    pub istio_namespace: String,
+    /// Namespace of Istio's control plane (default: where istiod is seen, else istio-system)
+    #[arg(short = 'i', long, value_name = "NAMESPACE", help_heading = "Cluster")]
+    pub istio_namespace: Option<String>,
 }
 
 impl ClusterArgs {

@@ -37,6 +37,9 @@ pub struct RbacArgs {
     /// Namespace of Istio's control plane
     #[arg(short = 'i', long, value_name = "NAMESPACE", default_value = "istio-system")]
     istio_namespace: String,
+    /// Revision of a control plane beside the default one, whose mesh configuration is read too (repeatable)
+    #[arg(long, value_name = "REVISION", value_delimiter = ',')]
+    revision: Vec<String>,
 }
 
 /// The commands that look at a cluster.
@@ -68,6 +71,7 @@ pub fn run(args: &RbacArgs, streams: &mut Streams<'_>) -> Exit {
         subjects: &subjects,
         namespaces: &args.namespace,
         istio_namespace: &args.istio_namespace,
+        revisions: &args.revision,
     };
     let printed = streams.out.write_all(roles.yaml().as_bytes()).and_then(|()| streams.out.flush());
     if let Err(exit) = notice::printed(streams, printed) {

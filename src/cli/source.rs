@@ -228,7 +228,7 @@ impl SourceArgs {
             assume: Assume {
                 istio_version: self.istio_version,
                 mesh_config: None,
-                istio_namespace: Some(self.cluster.istio_namespace.clone()),
+                istio_namespace: self.cluster.istio_namespace.clone(),
             },
             istio_namespace: self.cluster.istio_namespace.clone(),
             dumps: self.from_dump.clone(),

@@ -40,6 +40,15 @@ pub(super) fn profiles(
     let seen = istiods.namespace.as_deref();
     let namespace = assume.istio_namespace.as_deref().or(seen).unwrap_or("istio-system");
     let mut configs = configs(objects, namespace, problems);
+    if let Some(seen) = seen.filter(|seen| *seen != namespace && configs.is_empty() && assume.mesh_config.is_none()) {
+        problems.push(Problem {
+            hint: Some(format!("istiod runs in namespace {seen}: `-i {seen}`")),
+            ..Problem::new(
+                ProblemSeverity::Warning,
+                format!("namespace {namespace} has no mesh configuration: Istio's defaults are taken"),
+            )
+        });
+    }
     let assumed = assume.mesh_config.as_ref().map(|value| {
         let (config, complaints) = mesh_config(value);
         let problem = |why| Problem::new(ProblemSeverity::Error, format!("the given mesh configuration: {why}"));

@@ -34,7 +34,7 @@ pub struct Known {
     /// Version whose rules are asked for.
     pub assume: Assume,
     /// Namespace of the control plane.
-    pub istio_namespace: String,
+    pub istio_namespace: Option<String>,
     /// Where objects were applied from, so that the answer can name file and line.
     pub origins: HashMap<Place, Origin>,
     /// Dumps of proxies that were taken before.
@@ -93,7 +93,7 @@ pub enum NoCheck {
 /// [`NoCheck`] when the cluster cannot be asked anything at all, or each pair is wanted of more than can be listed.
 pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: &Progress) -> Result<Checked, NoCheck> {
     progress.say("reading the mesh");
-    let places = scope.places(&cluster.namespace, &known.istio_namespace);
+    let places = scope.places(&cluster.namespace, known.istio_namespace.as_deref());
     let Look { mut objects, unseen, istio, lacking } = mesh::look(cluster, &places).await?;
     for loaded in &mut objects {
         loaded.origin = known.origins.get(&place(&loaded.object)).cloned();

@@ -6,15 +6,16 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use crate::decode::{self, Assume, Loaded};
+use crate::decode::{self, Loaded};
 use crate::gather::mesh::narrowed::Narrowed;
 use crate::model::evidence::FailedLook;
 use crate::model::snapshot::UnseenScope;
 use crate::source::cluster::Cluster;
 use crate::source::failure::{Failure, Reason};
 use crate::source::list::Resource;
-use crate::source::needs::{LISTED, Listed, MESH_CONFIG, NAMESPACES, Place};
+use crate::source::needs::{DEFAULT_REVISION, LISTED, Listed, NAMESPACES, Place};
 
+mod configured;
 mod narrowed;
 
 /// What was read, and what could not be.
@@ -35,6 +36,8 @@ pub struct Look {
 pub struct Places {
     /// Namespace of the control plane.
     pub istio: String,
+    /// Whether somebody said so; otherwise it is where istiod is seen.
+    pub is_given: bool,
     /// The mesh's root namespace, from which others inherit, where its configuration names another one.
     pub root: Option<String>,
     /// The namespaces that were asked about.
@@ -62,7 +65,7 @@ pub async fn look(cluster: &Cluster, places: &Places) -> Result<Look, Failure> {
         let objects = cluster.list(&resource, None).await;
         Answered { listed, resource, objects }
     }));
-    let (lists, config) = tokio::join!(lists, mesh_config(cluster, &places.istio));
+    let (lists, config) = tokio::join!(lists, configured::of(cluster, &places.istio, DEFAULT_REVISION));
     let (mut forbidden, mut dead) = (Vec::new(), None);
     for Answered { listed, resource, objects } in lists {
         match objects {
@@ -77,20 +80,18 @@ pub async fn look(cluster: &Cluster, places: &Places) -> Result<Look, Failure> {
     if let Some(failure) = dead.filter(|_| look.objects.is_empty() && forbidden.is_empty()) {
         return Err(failure);
     }
-    let mut places = places.clone();
-    match config {
-        Ok(object) => {
-            places.root = root(&object);
-            look.take(object);
-        }
-        Err(failure) => {
-            let name = format!("{} `{}`", MESH_CONFIG.resource, MESH_CONFIG.name.unwrap_or_default());
-            look.blind(name, Some(places.istio.clone()), failure)?;
-        }
+    let (mut places, mut config) = (places.clone(), config);
+    let elsewhere = look.istiod().filter(|seen| *seen != places.istio && !places.is_given).map(str::to_owned);
+    if let Some(seen) = elsewhere.filter(|_| !config.as_ref().is_ok_and(|found| !found.is_empty())) {
+        config = configured::of(cluster, &seen, DEFAULT_REVISION).await;
+        places.istio = seen;
     }
+    places.root = config.as_ref().ok().and_then(|object| configured::root(object));
+    look.configured(DEFAULT_REVISION, &places.istio, config)?;
     if !forbidden.is_empty() {
         Narrowed::new(cluster, &places, forbidden).read(&mut look).await?;
     }
+    look.configure(cluster, &places.istio).await?;
     Ok(look)
 }
 
@@ -114,23 +115,6 @@ async fn kinds(cluster: &Cluster, look: &mut Look) -> Result<Vec<(Listed, Resour
         Some((*listed, Resource::new(listed.group, version, listed.plural, listed.kind)))
     };
     Ok([NAMESPACES].iter().chain(&LISTED).filter_map(served).collect())
-}
-
-/// The ConfigMap `istio`; a mesh without one has the defaults.
-async fn mesh_config(cluster: &Cluster, istio_namespace: &str) -> Result<Vec<Value>, Failure> {
-    let resource = Resource::new("", "v1", MESH_CONFIG.resource, "ConfigMap");
-    match cluster.object(&resource, istio_namespace, MESH_CONFIG.name.unwrap_or_default()).await {
-        Ok(object) => Ok(vec![object]),
-        Err(Failure { reason: Reason::NotFound(_), .. }) => Ok(Vec::new()),
-        Err(failure) => Err(failure),
-    }
-}
-
-/// `rootNamespace` of the mesh configuration.
-fn root(config: &[Value]) -> Option<String> {
-    let loaded: Vec<Loaded> = config.iter().map(|object| Loaded { object: object.clone(), origin: None }).collect();
-    let (mesh, _) = decode::snapshot(&loaded, &Assume::default());
-    mesh.profiles.first().map(|profile| profile.config.root_namespace.clone())
 }
 
 // === impl Look ===

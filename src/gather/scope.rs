@@ -40,7 +40,7 @@ impl Scope {
     }
 
     /// The namespaces that are looked at, as far as the question tells: those of servers and clients that it names.
-    pub(super) fn places(&self, own: &str, istio: &str) -> Places {
+    pub(super) fn places(&self, own: &str, istio: Option<&str>) -> Places {
         let services = self.services.iter().filter(|service| !is_foreign(service));
         let services = services.map(|service| service.parts().1.unwrap_or(own));
         let clients = self.from.iter().filter_map(|client| match client {
@@ -49,13 +49,17 @@ impl Scope {
         });
         let place = self.place(own);
         Places {
-            istio: istio.to_owned(),
+            istio: istio.unwrap_or(ISTIO).to_owned(),
+            is_given: istio.is_some(),
             root: None,
             named: services.chain(clients).chain(place).map(str::to_owned).collect(),
             everywhere: self.services.is_empty() && place.is_none(),
         }
     }
 }
+
+/// Where the control plane runs unless somebody chose otherwise.
+const ISTIO: &str = "istio-system";
 
 /// Whether it is a host outside of the cluster: `api.example.com` names no namespace.
 fn is_foreign(service: &ServiceName) -> bool {

@@ -61,8 +61,20 @@ pub const LISTED: [Listed; 9] = [
     listed("networking.istio.io", "virtualservices", "VirtualService", Place::Looked),
 ];
 
-/// The mesh configuration, which is read by name: others are nobody's business.
+/// The mesh configuration of the default revision, which is read by name: others are nobody's business.
 pub const MESH_CONFIG: Right = Right { verb: "get", group: "", resource: "configmaps", name: Some("istio") };
+
+/// The revision of a control plane that was given none.
+pub const DEFAULT_REVISION: &str = "default";
+
+/// The name of the ConfigMap that the istiod of a revision reads.
+///
+/// Istio: `pilot/pkg/bootstrap/mesh.go:getMeshConfigMapName`.
+#[must_use]
+pub fn mesh_config_of(revision: &str) -> String {
+    let name = MESH_CONFIG.name.unwrap_or_default();
+    if revision == DEFAULT_REVISION { name.to_owned() } else { format!("{name}-{revision}") }
+}
 
 /// What running a command in a container needs. Until Kubernetes 1.35 a WebSocket needs `get` alone, from then on `create`
 /// as well (kubernetes#134577).

@@ -134,8 +134,19 @@ fn the_config_is_read_where_istiod_runs() {
     let with_istiod = istiod("default", "pilot:1.30.1", "").replace("istio-system", "mesh") + &elsewhere;
     assert_eq!(mesh(&with_istiod).profiles[0].config.trust_domain, "td");
     let told = Assume { istio_namespace: Some("mesh".to_owned()), ..Assume::default() };
-    let (snapshot, _) = snapshot(&clean(&elsewhere), &told);
-    assert_eq!(snapshot.profiles[0].config.trust_domain, "td");
+    let (there, problems) = snapshot(&clean(&elsewhere), &told);
+    assert_eq!((there.profiles[0].config.trust_domain.as_str(), problems.len()), ("td", 0));
+    // Told wrongly, somebody hears where it is.
+    let told = Assume { istio_namespace: Some("kube-system".to_owned()), ..Assume::default() };
+    let (wrong, problems) = snapshot(&clean(&with_istiod), &told);
+    assert_eq!(wrong.profiles[0].config.trust_domain, "cluster.local");
+    let said: Vec<(&str, Option<&str>)> =
+        problems.iter().map(|one| (one.message.as_str(), one.hint.as_deref())).collect();
+    let expected = (
+        "namespace kube-system has no mesh configuration: Istio's defaults are taken",
+        Some("istiod runs in namespace mesh: `-i mesh`"),
+    );
+    assert_eq!(said, [expected]);
 }
 
 #[test]

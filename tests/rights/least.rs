@@ -103,3 +103,40 @@ async fn without_port_forward_proxies_are_asked_by_exec() {
     };
     assert_eq!(told(&exec), told(&both));
 }
+
+/// A control plane of a revision has a mesh configuration of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_of_a_revision_is_read_and_has_its_right() {
+    let world = World::start().await;
+    world
+        .apply(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio-canary, namespace: istio-system}\n\
+             data: {mesh: 'rootNamespace: policies'}\n---\n\
+             apiVersion: v1\nkind: Namespace\nmetadata: {name: policies}\n---\n\
+             apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: policies}\n\
+             spec: {mtls: {mode: STRICT}}\n---\n\
+             apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: legacy, labels: {app: web}, annotations: \
+             {istio.io/rev: canary, sidecar.istio.io/inject: 'false'}}\n\
+             spec: {containers: [{name: web, image: web}, {name: istio-proxy, image: 'docker.io/istio/proxyv2:1.31.0'}]}\n---\n\
+             apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: legacy}\n\
+             spec: {selector: {app: web}, ports: [{name: http, port: 80}]}\n",
+        )
+        .await;
+    let asked = ["check", "web.legacy", "--from", "sleep.legacy", "--no-probe", "--no-proxy", "-o", "json"];
+    world.grant("told", &["--no-probe", "--no-proxy", "--revision", "canary"], None).await;
+    let told = world.run("told", &asked).await;
+    let (report, strict) = (told.json(), (&json!("refused"), &json!("policies")));
+    let pair = &report["pairs"][0];
+    assert_eq!((&pair["verdict"], &pair["decidedBy"]["namespace"]), strict, "{report}");
+    assert!(!told.stderr.contains("warning"), "{}", told.stderr);
+    world.grant("untold", &["--no-probe", "--no-proxy"], None).await;
+    let untold = world.run("untold", &asked).await;
+    assert_eq!(untold.status, 4, "{}", untold.stderr);
+    let hint = "hint: `kubectl mtls rbac --revision canary` prints the role that has it\n";
+    assert!(
+        untold.stderr.contains("warning: could not get configmaps istio-system/istio-canary: "),
+        "{}",
+        untold.stderr
+    );
+    assert!(untold.stderr.contains(hint), "{}", untold.stderr);
+}

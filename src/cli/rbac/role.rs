@@ -19,6 +19,8 @@ pub(super) struct Roles<'a> {
     pub(super) namespaces: &'a [String],
     /// The control plane's.
     pub(super) istio_namespace: &'a str,
+    /// Revisions beside the default one.
+    pub(super) revisions: &'a [String],
 }
 
 /// Who gets a role.
@@ -42,7 +44,7 @@ impl Roles<'_> {
     pub(super) fn yaml(self) -> String {
         let documents = self.roles().into_iter().flat_map(|role| {
             let binding = (!self.subjects.is_empty()).then(|| role.binding(self.name, self.subjects));
-            [role.yaml(self.name)].into_iter().chain(binding)
+            [role.yaml(self.name, self.revisions)].into_iter().chain(binding)
         });
         documents.collect::<Vec<_>>().join("---\n")
     }
@@ -105,7 +107,7 @@ impl Role {
         text
     }
 
-    fn yaml(&self, name: &str) -> String {
+    fn yaml(&self, name: &str, revisions: &[String]) -> String {
         let mut text = self.head(self.kind(), name);
         text.push_str("rules:\n");
         let mut said = None;
@@ -117,7 +119,9 @@ impl Role {
             let group = if rule.group.is_empty() { "\"\"" } else { rule.group };
             let _ = writeln!(text, "- apiGroups: [{group}]\n  resources: [{}]", rule.resources.join(", "));
             if let Some(name) = rule.name {
-                let _ = writeln!(text, "  resourceNames: [{name}]");
+                // The one right that is bound to a name is that to mesh configurations.
+                let more = revisions.iter().map(|revision| format!(", {}", quoted(&needs::mesh_config_of(revision))));
+                let _ = writeln!(text, "  resourceNames: [{name}{}]", more.collect::<String>());
             }
             let _ = writeln!(text, "  verbs: [{}]", rule.verbs.join(", "));
         }
