@@ -85,6 +85,11 @@ fn beyond_the_most_proxies_none_is_asked_and_each_pair_says_so() {
             assert_eq!(pair["confirmedBy"], serde_json::json!(["intent", "observed"]), "{}", pair["id"]);
         }
     }
+    let args = ["explain", "httpbin.bar", "--standalone", "--from", "sleep.foo", "--max-proxies", "1"];
+    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls")).args(args).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let silent = "unseen: budget (beyond the number of proxies: --max-proxies asks more of them)\n";
+    assert!(told.contains(silent), "{told}");
 }
 
 #[test]

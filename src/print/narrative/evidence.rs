@@ -7,9 +7,12 @@ use crate::print::grid::visible;
 use crate::print::narrative::group::Group;
 use crate::print::narrative::headline::{fails, flagged};
 use crate::print::traffic;
-use crate::verdict::report::told::ProgrammedView;
+use crate::verdict::report::told::{EndpointToldView, ProgrammedView, ToldView};
 use crate::verdict::report::traffic::TrafficView;
 use crate::verdict::report::{ObservedView, Pair, PeerView, UnseenView};
+
+/// What there were more of than the bound, and the option that moves it.
+const MORE_PROXIES: &str = "proxies: --max-proxies asks more of them";
 
 /// Writes it.
 pub(super) fn write(group: &Group<'_>, traffic: &[TrafficView], out: &mut dyn Write) -> io::Result<()> {
@@ -43,10 +46,17 @@ pub(super) fn write(group: &Group<'_>, traffic: &[TrafficView], out: &mut dyn Wr
 /// What the proxies of both ends hold, and where it stands.
 fn proxies(pair: &Pair, out: &mut dyn Write) -> io::Result<()> {
     let told = match &pair.programmed {
-        ProgrammedView::Unseen(unseen) => return writeln!(out, "  proxies  {}", silent(unseen)),
+        ProgrammedView::Unseen(unseen) => {
+            return writeln!(out, "  proxies  {}", silent(unseen, MORE_PROXIES));
+        }
         ProgrammedView::Seen(told) => told,
     };
     writeln!(out, "  proxies  {}: {}: {}", agrees(told.wire, pair.intent.wire), told.wire.as_str(), told.why)?;
+    if told.wire == Wire::Unknown {
+        for (end, unseen) in unread(pair, told) {
+            writeln!(out, "           {end}: {}", silent(&unseen, MORE_PROXIES))?;
+        }
+    }
     if let Some(tcp) = told.tcp {
         writeln!(out, "           raw TCP {}: {}", tcp.wire.as_str(), tcp.why.as_str())?;
     }
@@ -59,6 +69,17 @@ fn proxies(pair: &Pair, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// The ends whose proxies were not read: the client, and the first of the servers.
+fn unread(pair: &Pair, told: &ToldView) -> Vec<(String, UnseenView)> {
+    let client = told.unseen.map(|unseen| UnseenView { unseen, detail: told.detail.clone() });
+    let client = client.map(|unseen| (format!("{}.{}", pair.client.workload, pair.client.namespace), unseen));
+    let server = pair.endpoints.iter().find_map(|endpoint| match &endpoint.programmed {
+        EndpointToldView::Unseen(unseen) => Some((format!("{}.{}", endpoint.workload, endpoint.namespace), unseen)),
+        EndpointToldView::Seen(_) => None,
+    });
+    client.into_iter().chain(server.map(|(name, unseen)| (name, unseen.clone()))).collect()
+}
+
 fn agrees(shown: Wire, demanded: Wire) -> &'static str {
     match shown {
         Wire::Unknown => "leaves it open",
@@ -68,7 +89,10 @@ fn agrees(shown: Wire, demanded: Wire) -> &'static str {
 }
 
 /// `unseen: not-http (the port does not speak HTTP)`.
-fn silent(unseen: &UnseenView) -> String {
+///
+/// `bounded` is what there were more of than the bound, and the option that moves it.
+fn silent(unseen: &UnseenView, bounded: &str) -> String {
+    let beyond = format!("beyond the number of {bounded}");
     let words = match unseen.unseen {
         "not-requested" => Some("nobody looked"),
         "not-a-test-pair" => Some("no test client or no echo server; --probe sends a request all the same"),
@@ -78,7 +102,7 @@ fn silent(unseen: &UnseenView) -> String {
         "through-service" => Some("the answer came through the Service and names no pod"),
         "not-http" => Some("the port does not speak HTTP"),
         "no-endpoints" => Some("there is nothing to call"),
-        "budget" => Some("beyond the number of requests that were allowed"),
+        "budget" => Some(beyond.as_str()),
         _ => None,
     };
     let all: Vec<&str> = words.into_iter().chain(unseen.detail.as_deref()).collect();
@@ -90,7 +114,7 @@ fn silent(unseen: &UnseenView) -> String {
 
 fn wire(pair: &Pair, alike: usize) -> String {
     let seen = match &pair.observed {
-        ObservedView::Unseen(unseen) => return silent(unseen),
+        ObservedView::Unseen(unseen) => return silent(unseen, "requests: --max-probes sends more of them"),
         ObservedView::Seen(seen) => seen,
     };
     let agrees = agrees(seen.wire, pair.intent.wire);
