@@ -48,7 +48,7 @@ mod visibility;
 pub use client::Client;
 pub use crowd::{Class, Crowd};
 pub use endpoint::{Location, ServiceEndpoint};
-pub use members::{Members, Numbers};
+pub use members::{Members, Numbers, Union};
 pub use mesh::Mesh;
 pub use pair::Detail;
 

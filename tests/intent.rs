@@ -13,6 +13,7 @@ mod cluster_policies;
 mod edges;
 mod istio_vectors;
 mod istiod_meshes;
+mod members;
 mod properties;
 mod seed_tables;
 mod small;

@@ -65,7 +65,7 @@ fn summed(mesh: &Mesh<'_>, namespaces: Option<&BTreeSet<String>>) -> Report {
         for class in mesh.classes(&crowd, server, false, Detail::Deciders) {
             let Some(first) = class.members.first() else { continue };
             let pair = pair(references[first], server, class.intent);
-            tallied.add(Shared { pair, server: number, clients: class.members });
+            tallied.add(&Shared { pair, server: number, clients: class.members });
         }
     }
     tallied.report(mesh.snapshot(), Vec::new(), namespaces)

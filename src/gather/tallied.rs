@@ -30,7 +30,7 @@ type Observed<'a> = BTreeMap<usize, &'a Reading<Seen>>;
 impl<'s> Chosen<'s> {
     /// Every pair answered, none of them held: one answer for all that share it. Pairs of which a request or a proxy tells
     /// something speak for themselves.
-    pub(super) fn answers(&self, mesh: &Mesh<'s>, witnesses: &Witnesses<'_>, take: &mut dyn FnMut(Shared)) {
+    pub(super) fn answers(&self, mesh: &Mesh<'s>, witnesses: &Witnesses<'_>, take: &mut dyn FnMut(&Shared)) {
         let crowd = mesh.crowd(&self.clients);
         let mut observed: HashMap<usize, Observed<'_>> = HashMap::new();
         for (call, reading) in &witnesses.observed {
@@ -38,7 +38,7 @@ impl<'s> Chosen<'s> {
             observed.entry(server).or_default().insert(client, reading);
         }
         let asked = Asked { chosen: self, mesh, crowd: &crowd, witnesses, observed: &observed };
-        in_order(self.servers.len(), |server| asked.about(server), |answers| answers.into_iter().for_each(&mut *take));
+        in_order(self.servers.len(), |server| asked.about(server), |answers| answers.iter().for_each(&mut *take));
     }
 
     /// The clients as answers name them by number.
@@ -47,35 +47,44 @@ impl<'s> Chosen<'s> {
     }
 }
 
-/// Works on every core while the results are taken in one after the other, in the order of the numbers.
-fn in_order<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync, mut take: impl FnMut(T)) {
+/// Works on every core while the results are looked at one after the other, in the order of the numbers.
+///
+/// Whoever made a result takes it apart again: memory that one core gives back for another makes both wait.
+fn in_order<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync, mut take: impl FnMut(&T)) {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicUsize::new(0);
     let (results, taken) = mpsc::sync_channel(cores * AHEAD);
     let (work, next) = (&work, &next);
-    let each = move |results: mpsc::SyncSender<(usize, Vec<T>)>| {
+    let each = move |results: mpsc::SyncSender<(usize, usize, Vec<T>)>, number: usize, back: mpsc::Receiver<Vec<T>>| {
         loop {
+            back.try_iter().for_each(drop);
             let first = next.fetch_add(SHARE, Ordering::Relaxed);
             if first >= count {
                 return;
             }
             let share = (first..count.min(first + SHARE)).map(work).collect();
             // Nobody listens any more: a panic is on its way.
-            if results.send((first, share)).is_err() {
+            if results.send((first, number, share)).is_err() {
                 return;
             }
         }
     };
     thread::scope(|scope| {
-        let started: Vec<_> =
-            (0..cores).map(|_| results.clone()).map(|results| scope.spawn(move || each(results))).collect();
+        let (mut started, mut makers) = (Vec::new(), Vec::new());
+        for number in 0..cores {
+            let (results, (maker, back)) = (results.clone(), mpsc::channel());
+            started.push(scope.spawn(move || each(results, number, back)));
+            makers.push(maker);
+        }
         drop(results);
         let (mut early, mut awaited) = (BTreeMap::new(), 0);
-        for (first, share) in taken {
-            early.insert(first, share);
-            while let Some(share) = early.remove(&awaited) {
-                share.into_iter().for_each(&mut take);
+        for (first, maker, share) in taken {
+            early.insert(first, (maker, share));
+            while let Some((maker, share)) = early.remove(&awaited) {
+                share.iter().for_each(&mut take);
                 awaited += SHARE;
+                // One that has nothing left to do is gone.
+                let _ = makers.get(maker).map(|maker| maker.send(share));
             }
         }
         for thread in started {

@@ -19,7 +19,44 @@ pub enum Members {
     AllBut(Arc<Numbers>, Vec<usize>),
 }
 
+/// The clients of several answers together, for as many answers as there are: most of them are all of a set but a few, and of a
+/// set only those are kept that no answer was about.
+#[derive(Debug, Clone, Default)]
+pub struct Union {
+    sets: Vec<(Arc<Numbers>, Vec<usize>)>,
+    others: Numbers,
+}
+
 const BITS: usize = 64;
+
+// === impl Union ===
+
+impl Union {
+    /// Adds the members of an answer.
+    pub fn add(&mut self, members: &Members) {
+        match members {
+            Members::These(numbers) => {
+                for number in numbers {
+                    self.others.insert(*number);
+                }
+            }
+            Members::AllBut(all, but) => match self.sets.iter_mut().find(|(known, _)| Arc::ptr_eq(known, all)) {
+                Some((_, missing)) => missing.retain(|number| but.binary_search(number).is_ok()),
+                None => self.sets.push((Arc::clone(all), but.clone())),
+            },
+        }
+    }
+
+    /// Everybody that was added.
+    #[must_use]
+    pub fn numbers(self) -> Numbers {
+        let mut numbers = self.others;
+        for (all, but) in self.sets {
+            numbers.add(&all, &but);
+        }
+        numbers
+    }
+}
 
 // === impl Numbers ===
 
@@ -58,27 +95,18 @@ impl Numbers {
         })
     }
 
-    /// Adds the members of an answer.
-    pub fn add(&mut self, members: &Members) {
-        match members {
-            Members::These(numbers) => {
-                for number in numbers {
-                    self.insert(*number);
-                }
-            }
-            Members::AllBut(all, but) => {
-                let absent: Vec<usize> = but.iter().copied().filter(|number| !self.contains(*number)).collect();
-                if self.words.len() < all.words.len() {
-                    self.words.resize(all.words.len(), 0);
-                }
-                for (word, more) in self.words.iter_mut().zip(&all.words) {
-                    self.count += usize::try_from((more & !*word).count_ones()).unwrap_or_default();
-                    *word |= more;
-                }
-                for number in absent {
-                    self.remove(number);
-                }
-            }
+    /// Adds all of a set but these, which are in it.
+    fn add(&mut self, all: &Self, but: &[usize]) {
+        let absent: Vec<usize> = but.iter().copied().filter(|number| !self.contains(*number)).collect();
+        if self.words.len() < all.words.len() {
+            self.words.resize(all.words.len(), 0);
+        }
+        for (word, more) in self.words.iter_mut().zip(&all.words) {
+            self.count += usize::try_from((more & !*word).count_ones()).unwrap_or_default();
+            *word |= more;
+        }
+        for number in absent {
+            self.remove(number);
         }
     }
 

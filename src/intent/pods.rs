@@ -38,6 +38,9 @@ impl<'s> Pods<'s> {
     /// Indexes the pods that run or will run.
     pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
         let mut pods = Self::default();
+        pods.by_name.reserve(snapshot.pods.len());
+        pods.by_address.reserve(snapshot.pods.len());
+        pods.twins.reserve(snapshot.pods.len());
         // Endpoints are told in the order of names, whatever the order of the input.
         let mut before: Option<&'s Pod> = None;
         for pod in by_name(&snapshot.pods, |pod| &pod.meta).into_iter().filter(|pod| !pod.finished) {

@@ -39,6 +39,8 @@ pub(crate) struct Svc<'s> {
     pub(crate) subject_alt_names: Vec<String>,
     /// Its endpoints by port, in the order of `ports`; filled by the first who asks.
     pub(crate) endpoints: OnceLock<Vec<Vec<ServiceEndpoint<'s>>>>,
+    /// The identities that the clients of a control plane expect, and which control plane: that of the first who asks.
+    pub(crate) identities: OnceLock<(usize, Vec<String>)>,
 }
 
 /// The object behind a service.
@@ -264,6 +266,7 @@ fn kubernetes<'s>(service: &'s Service, cluster_domain: &str) -> Svc<'s> {
         addresses,
         subject_alt_names: Vec::new(),
         endpoints: OnceLock::new(),
+        identities: OnceLock::new(),
     }
 }
 
@@ -301,5 +304,6 @@ fn named<'s>(entry: &'s ServiceEntry, host: &str) -> Svc<'s> {
         addresses: entry.addresses.iter().filter_map(range).collect(),
         subject_alt_names: entry.subject_alt_names.clone(),
         endpoints: OnceLock::new(),
+        identities: OnceLock::new(),
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::intent::cluster::Wanted;
+use crate::intent::mesh::address;
 use crate::intent::plane::ControlPlane;
 use crate::model::identity::SpiffeId;
 use crate::model::tls::{ClientCertificate, ClientTlsMode, ClientTlsSettings, ServerValidation, UpstreamTls};
@@ -126,6 +127,11 @@ fn default_sni(wanted: Wanted<'_, '_>) -> String {
 ///
 /// Istio: `push_context.go:addServiceAccounts`, `pkg/spiffe/spiffe.go:ExpandWithTrustDomains`.
 fn service_accounts(plane: &ControlPlane<'_>, wanted: Wanted<'_, '_>) -> Vec<String> {
+    let kept = wanted.svc.identities.get_or_init(|| (address(plane), identities(plane, wanted)));
+    if kept.0 == address(plane) { kept.1.clone() } else { identities(plane, wanted) }
+}
+
+fn identities(plane: &ControlPlane<'_>, wanted: Wanted<'_, '_>) -> Vec<String> {
     let config = &plane.profile.config;
     let of_endpoints = wanted.all.iter().flatten().filter_map(|endpoint| endpoint.service_account);
     let accounts: BTreeSet<(&str, &str)> = of_endpoints.collect();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::intent::Numbers;
+use crate::intent::Union;
 use crate::model::wire::Wire;
 use crate::verdict::concerned::{Alike, Concerned};
 use crate::verdict::report::{ClassView, OneOrMany, Pair, SendsView};
@@ -28,7 +28,7 @@ struct Fate {
 #[derive(Debug)]
 struct Counted {
     pairs: usize,
-    clients: Numbers,
+    clients: Union,
     service_ports: usize,
     last_server: usize,
     first: Concerned,
@@ -46,7 +46,7 @@ impl Tally {
         let (pair, server) = (alike.pair, alike.server);
         let counted = self.classes.entry(Fate::of(pair)).or_insert_with(|| Counted {
             pairs: 0,
-            clients: Numbers::default(),
+            clients: Union::default(),
             service_ports: 0,
             last_server: usize::MAX,
             first: Concerned::naming(NAMED),
@@ -92,7 +92,7 @@ impl Counted {
     fn view(self, fate: &Fate) -> ClassView {
         ClassView {
             pairs: self.pairs,
-            clients: self.clients.count(),
+            clients: self.clients.numbers().count(),
             service_ports: self.service_ports,
             client_proxy: self.like.client.proxy,
             verdict: fate.verdict,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::intent::Numbers;
+use crate::intent::{Numbers, Union};
 use crate::model::derivation::{PolicyKind, PolicyRef};
 use crate::model::wire::{Why, Wire};
 use crate::model::workload::ProxyKind;
@@ -25,7 +25,7 @@ struct Cause {
     code: Code,
     objects: Vec<((At, usize), PolicyRef)>,
     pairs: Concerned,
-    clients: Numbers,
+    clients: Union,
     servers: HashMap<String, At>,
     /// What callers get.
     codes: BTreeSet<String>,
@@ -127,7 +127,7 @@ impl Cause {
             code,
             objects: Vec::new(),
             pairs: Concerned::naming(named),
-            clients: Numbers::default(),
+            clients: Union::default(),
             servers: HashMap::new(),
             codes: BTreeSet::new(),
             first: None,
@@ -216,7 +216,7 @@ impl Cause {
     fn callers(&self, names: &Names<'_>) -> String {
         let mut seen = Numbers::default();
         let mut callers = Vec::new();
-        for (name, text) in self.clients.iter().filter_map(|number| names.0.get(number)) {
+        for (name, text) in self.clients.clone().numbers().iter().filter_map(|number| names.0.get(number)) {
             if seen.insert(*name) {
                 callers.push(*text);
             }

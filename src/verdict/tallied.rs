@@ -71,22 +71,23 @@ impl<'c, 's> Tallied<'c, 's> {
     }
 
     /// Takes in an answer.
-    pub fn add(&mut self, shared: Shared) {
-        let Shared { mut pair, server, clients } = shared;
+    pub fn add(&mut self, shared: &Shared) {
+        let Shared { pair, server, clients } = shared;
         let count = clients.count();
         self.answers += 1;
-        self.summary.add(&pair, count);
+        self.summary.add(pair, count);
         let to = pair.id.split_once("->").map(|(_, server)| server.to_owned()).unwrap_or_default();
         let id = |number: usize| self.clients.get(number).map(|client| join::pair_id(client, &to)).unwrap_or_default();
-        let alike = Alike { pair: &pair, server, clients: &clients, id: &id };
+        let alike = Alike { pair, server: *server, clients, id: &id };
         let findings = self.causes.add(&alike, &self.concerns);
         let by_pod = &self.by_pod;
         self.concerns.add(&alike, &|namespace, pod| by_pod.get(&(namespace, pod)).copied());
         self.tally.add(&alike);
-        if is_told(&pair) {
+        if is_told(pair) {
             self.told.push(pair.clone());
         }
         if let Some(kept) = &mut self.kept {
+            let mut pair = pair.clone();
             pair.findings = findings.into_iter().chain(self.concerns.ids(&pair)).collect();
             pair.more = count.saturating_sub(1);
             // Tables show none of it.
