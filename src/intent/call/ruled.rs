@@ -98,21 +98,22 @@ fn forwarded<'s>(mut led: Vec<(Led<'s>, Call<'s>)>, codec: Payload) -> Call<'s> 
     }
     let outcome = led.iter().map(|(leg, _)| leg.outcome).reduce(both);
     let mut names: Vec<String> = Vec::new();
-    let mut ends: Vec<End<'s>> = Vec::new();
+    let mut kept: Vec<End<'s>> = Vec::new();
     let mut legs = Vec::new();
     for (leg, call) in led {
         if !names.contains(&leg.name) {
             names.push(leg.name.clone());
         }
-        let there = call.ends.into_iter().filter(|_| leg.found.is_some());
-        ends.extend(there);
-        legs.push(leg);
-    }
-    let mut kept: Vec<End<'s>> = Vec::new();
-    for end in ends {
-        if !kept.iter().any(|other| other.is_like(&end)) {
-            kept.push(end);
+        if let Some((svc, _)) = &leg.found {
+            // Machines that share an address are several endpoints of a Kubernetes Service, and one of a ServiceEntry.
+            let same = |one: &End<'s>, end: &End<'s>| !svc.is_kubernetes() || one.endpoint == end.endpoint;
+            for end in call.ends {
+                if !kept.iter().any(|other| other.is_like(&end) && same(other, &end)) {
+                    kept.push(end);
+                }
+            }
         }
+        legs.push(leg);
     }
     let route = match names.as_slice() {
         [only] => Route::Cluster(only.clone()),

@@ -71,7 +71,12 @@ type Row = (String, Option<String>, Option<bool>, Option<String>, String, Option
 impl Meeting {
     fn of(pair: &Pair, app: &str) -> Self {
         let first = pair.calls.values().next();
-        let ends = |call: &Call| call.endpoints.iter().map(|end| end.address.clone()).collect::<BTreeSet<_>>();
+        // Machines may share an address: one more or less of them is another list.
+        let ends = |call: &Call| {
+            let mut ends: Vec<String> = call.endpoints.iter().map(|end| end.address.clone()).collect();
+            ends.sort();
+            ends
+        };
         let all = |same: &dyn Fn(&Call, &Call) -> bool| {
             pair.calls.values().all(|other| first.is_some_and(|first| same(first, other)))
         };
