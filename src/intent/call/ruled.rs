@@ -104,13 +104,10 @@ fn forwarded<'s>(mut led: Vec<(Led<'s>, Call<'s>)>, codec: Payload) -> Call<'s> 
         if !names.contains(&leg.name) {
             names.push(leg.name.clone());
         }
-        if let Some((svc, _)) = &leg.found {
-            // Machines that share an address are several endpoints of a Kubernetes Service, and one of a ServiceEntry.
-            let same = |one: &End<'s>, end: &End<'s>| !svc.is_kubernetes() || one.endpoint == end.endpoint;
-            for end in call.ends {
-                if !kept.iter().any(|other| other.is_like(&end) && same(other, &end)) {
-                    kept.push(end);
-                }
+        for end in call.ends.into_iter().filter(|_| leg.found.is_some()) {
+            // Machines may share an address, and are endpoints each.
+            if !kept.iter().any(|other| other.is_like(&end) && other.endpoint == end.endpoint) {
+                kept.push(end);
             }
         }
         legs.push(leg);
