@@ -6,7 +6,9 @@ use crate::intent::blame::Case;
 use crate::intent::call::{self, Call, Caller, End};
 use crate::intent::capture::{self, Bypass};
 use crate::intent::cluster::Cluster;
+use crate::intent::endpoint::ServiceEndpoint;
 use crate::intent::mesh::Mesh;
+use crate::intent::outbound::Spot;
 use crate::intent::plane::ControlPlane;
 use crate::intent::registry::{Svc, SvcPort};
 use crate::intent::unread::{self, Unread};
@@ -303,7 +305,12 @@ impl<'s> Question<'_, 's> {
         let endpoint = &end.endpoint;
         // A rule for connections may lead to one endpoint by several clusters.
         let of_raw = || raw.into_iter().flat_map(|raw| &raw.ends);
-        let there = || of_raw().filter(|other| other.endpoint == *endpoint && other.port == end.port);
+        // Another service may have the address as its own endpoint, and machines may share one.
+        let known = of_raw().any(|other| other.endpoint == *endpoint && other.port == end.port);
+        let is_it = |other: &ServiceEndpoint<'s>| {
+            if known { other == endpoint } else { Spot::of_endpoint(other) == Spot::of_endpoint(endpoint) }
+        };
+        let there = || of_raw().filter(|other| is_it(&other.endpoint) && other.port == end.port);
         let tcp = there().map(|other| other.outcome).reduce(call::both);
         let tcp_sends = there().map(|other| other.sends).reduce(|one, other| one.filter(|_| one == other)).flatten();
         Endpoint {
