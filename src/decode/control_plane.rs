@@ -11,10 +11,9 @@ use crate::decode::objects::PodRead;
 use crate::decode::value::{at, items, text};
 use crate::decode::yaml::{self, Refusal};
 use crate::decode::{Assume, Loaded, Problem, ProblemSeverity};
-use crate::model::mesh::{IstioVersion, MeshConfig, MeshProfile};
+use crate::model::mesh::{DEFAULT_REVISION, IstioVersion, MeshConfig, MeshProfile};
 use crate::model::workload::Pod;
 
-const DEFAULT_REVISION: &str = "default";
 /// What istiod reads as "no" in its environment; whatever else it cannot read leaves the default, which is "yes".
 ///
 /// Istio: `pkg/env/var.go:BoolVar.Lookup`, which calls Go's `strconv.ParseBool`.

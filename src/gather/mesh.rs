@@ -9,11 +9,12 @@ use serde_json::Value;
 use crate::decode::{self, Loaded};
 use crate::gather::mesh::narrowed::Narrowed;
 use crate::model::evidence::FailedLook;
+use crate::model::mesh::DEFAULT_REVISION;
 use crate::model::snapshot::UnseenScope;
 use crate::source::cluster::Cluster;
 use crate::source::failure::{Failure, Reason};
 use crate::source::list::Resource;
-use crate::source::needs::{DEFAULT_REVISION, LISTED, Listed, NAMESPACES, Place};
+use crate::source::needs::{LISTED, Listed, NAMESPACES, Place};
 
 mod configured;
 mod narrowed;

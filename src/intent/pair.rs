@@ -6,7 +6,6 @@ use crate::intent::blame::Case;
 use crate::intent::call::{self, Call, Caller, End};
 use crate::intent::capture::{self, Bypass};
 use crate::intent::cluster::Cluster;
-use crate::intent::endpoint::ServiceEndpoint;
 use crate::intent::mesh::Mesh;
 use crate::intent::outbound::Spot;
 use crate::intent::plane::ControlPlane;
@@ -304,13 +303,13 @@ impl<'s> Question<'_, 's> {
     fn endpoint(&self, end: &End<'s>, raw: Option<&Call<'s>>) -> Endpoint {
         let endpoint = &end.endpoint;
         // A rule for connections may lead to one endpoint by several clusters.
-        let of_raw = || raw.into_iter().flat_map(|raw| &raw.ends);
-        // Another service may have the address as its own endpoint, and machines may share one.
-        let known = of_raw().any(|other| other.endpoint == *endpoint && other.port == end.port);
-        let is_it = |other: &ServiceEndpoint<'s>| {
-            if known { other == endpoint } else { Spot::of_endpoint(other) == Spot::of_endpoint(endpoint) }
+        let is_there = |other: &&End<'s>| {
+            other.port == end.port && Spot::of_endpoint(&other.endpoint) == Spot::of_endpoint(endpoint)
         };
-        let there = || of_raw().filter(|other| is_it(&other.endpoint) && other.port == end.port);
+        let here: Vec<&End<'s>> = raw.into_iter().flat_map(|raw| &raw.ends).filter(is_there).collect();
+        // Another service may have the address as its own endpoint, and machines may share one.
+        let known = here.iter().any(|other| other.endpoint == *endpoint);
+        let there = || here.iter().filter(|other| !known || other.endpoint == *endpoint);
         let tcp = there().map(|other| other.outcome).reduce(call::both);
         let tcp_sends = there().map(|other| other.sends).reduce(|one, other| one.filter(|_| one == other)).flatten();
         Endpoint {

@@ -161,7 +161,7 @@ impl Default for IstioVersion {
 impl Default for MeshProfile {
     fn default() -> Self {
         Self {
-            revision: "default".to_owned(),
+            revision: DEFAULT_REVISION.to_owned(),
             version: IstioVersion::NEWEST,
             version_seen: false,
             config: MeshConfig::default(),
@@ -172,6 +172,9 @@ impl Default for MeshProfile {
 }
 
 // === impl MeshConfig ===
+
+/// The revision of a control plane that was given none.
+pub const DEFAULT_REVISION: &str = "default";
 
 /// The root namespace where nothing else is configured.
 pub const ROOT_NAMESPACE: &str = "istio-system";

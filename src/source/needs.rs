@@ -4,6 +4,7 @@
 //! Discovery (`/apis/GROUP`) and reviews of one's own rights are open to everybody whom the server knows (Kubernetes:
 //! `system:discovery`, `system:basic-user`) and need no role.
 
+use crate::model::mesh::DEFAULT_REVISION;
 use crate::source::rights::Right;
 
 /// What a right is for.
@@ -63,9 +64,6 @@ pub const LISTED: [Listed; 9] = [
 
 /// The mesh configuration of the default revision, which is read by name: others are nobody's business.
 pub const MESH_CONFIG: Right = Right { verb: "get", group: "", resource: "configmaps", name: Some("istio") };
-
-/// The revision of a control plane that was given none.
-pub const DEFAULT_REVISION: &str = "default";
 
 /// The name of the ConfigMap that the istiod of a revision reads.
 ///

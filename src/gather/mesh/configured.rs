@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use crate::decode::{self, Assume, Loaded};
 use crate::gather::mesh::Look;
+use crate::model::mesh::DEFAULT_REVISION;
 use crate::source::cluster::Cluster;
 use crate::source::failure::{Failure, Reason};
 use crate::source::list::Resource;
-use crate::source::needs::{DEFAULT_REVISION, MESH_CONFIG, mesh_config_of};
+use crate::source::needs::{MESH_CONFIG, mesh_config_of};
 
 /// The ConfigMap of a revision; a mesh without one has the defaults.
 pub(super) async fn of(cluster: &Cluster, istio: &str, revision: &str) -> Result<Vec<Value>, Failure> {
