@@ -170,6 +170,16 @@ fn without_times(text: &str) -> String {
     let unknown = |line: &&str| line.starts_with("* Could not resolve host: ");
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
     lines.dedup_by(|line, before| line == before && unknown(before));
+    // The timer of the address says one line more than that of all addresses: see `one_timeout`.
+    let moved_on = |line: &str| line.starts_with("* ipv4 connect timeout after ") && line.ends_with(", move on!\n");
+    let gave_up =
+        |line: &str| ["* Connection time", "* Failed to connect to "].iter().any(|start| line.starts_with(start));
+    lines.dedup_by(|line, before| {
+        gave_up(line) && moved_on(before) && {
+            *before = line;
+            true
+        }
+    });
     let text = one_timeout(&lines.concat());
     for word in without_meter(&text).split_inclusive([' ', '\n']) {
         let bare = word.trim_end();

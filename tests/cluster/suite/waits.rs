@@ -2,6 +2,9 @@
 //!
 //! The proxy's handshake hangs until `connectTimeout` is over, 10 s where the mesh does not say, and is tried three times: a 503 after half a
 //! minute, which neither the tool's curl nor a person's waits for. The cases run with one second (`world/istio.yaml`); here it is as in Istio.
+//!
+//! Now and then an attempt does not hang: gunicorn reads as far as the first end of a line, and one in fifty of Envoy's `ClientHello`s, most of
+//! whose 1,523 bytes are random since they carry a share for ML-KEM, has one. That is answered 400 at once, in plaintext, and tried again.
 
 use std::process::Command;
 
@@ -38,8 +41,10 @@ pub(crate) fn an_application_that_waits() -> Result<Vec<String>> {
     let [code, exit, seconds] = seen.split(' ').collect::<Vec<_>>()[..] else {
         return Ok(vec![format!("curl printed `{seen}`")]);
     };
-    if (code, exit) != ("503", "0") || seconds.parse::<f32>()? < 25.0 {
-        wrong.push(format!("the proxy tries three times, 10 s each, and answers 503; curl printed `{seen}`"));
+    if (code, exit) != ("503", "0") || seconds.parse::<f32>()? < 9.5 {
+        wrong.push(format!(
+            "the proxy waits 10 s for an answer, up to three times, and says 503; curl printed `{seen}`"
+        ));
     }
     let report = report?;
     let pair = report["pairs"].get(0).context("the report has no pair")?;
