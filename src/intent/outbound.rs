@@ -164,8 +164,8 @@ impl<'s> Hosts<'_, 's> {
         })
     }
 
-    /// A host that no service of the listener has gets a virtual host only on port 80, or beside one that has; a wildcard only
-    /// where it covers no such service.
+    /// A host that no service of the listener has, be it of raw TCP, gets a virtual host only on port 80, or beside one that has; a
+    /// wildcard only where it covers no such service.
     ///
     /// Istio: `route.go:buildSidecarVirtualHostsForVirtualService,separateVSHostsAndServices`.
     fn unlisted(&self, egress: &Egress<'s>, wanted: &str) -> Option<Via<'s>> {
@@ -174,11 +174,17 @@ impl<'s> Hosts<'_, 's> {
         };
         let named = |routing: &&Arc<Routing<'s>>| {
             let is_free = |pattern: &String| !self.listed(egress).any(|svc| host::meets(&svc.host, pattern));
-            routing.hosts.iter().any(|host| host == wanted)
+            routing.hosts.iter().any(|host| host == wanted) && !self.is_listed(egress, wanted)
                 || routing.hosts.iter().filter(|pattern| host::covers(pattern, wanted)).any(is_free)
         };
         let routings = egress.routings.of_http(wanted).into_iter().filter(beside).filter(named);
         self.ruled(routings.collect(), wanted)
+    }
+
+    /// Whether an egress listener imports a service of that name with the port.
+    fn is_listed(&self, egress: &Egress<'s>, name: &str) -> bool {
+        let selected = self.scope.selected(egress, self.plane, self.registry.host(name));
+        selected.iter().any(|svc| svc.port(self.port).is_some())
     }
 
     /// The services with the port that an egress listener imports.
