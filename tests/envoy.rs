@@ -13,7 +13,8 @@ use crate::envoy::side::Side;
 use crate::scenario::file::{self, Scenario};
 use crate::scenario::row::Verdict;
 
-mod known;
+mod cases;
+pub(crate) mod known;
 mod processes;
 mod side;
 mod traffic;

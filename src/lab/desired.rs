@@ -146,7 +146,7 @@ pub struct Limits {
     pub connect: Duration,
     /// For a request until its answer begins; `None` for no bound, as istiod writes it.
     pub answer: Option<Duration>,
-    /// Requests under way at the same time (`max_requests` of the circuit breaker).
+    /// Requests under way at the same time (`max_requests` and `max_pending_requests` of the circuit breaker).
     pub requests: usize,
 }
 

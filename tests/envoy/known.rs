@@ -10,7 +10,7 @@ use crate::lab_dataplane::recording::Shown;
 /// reset of a TCP upstream as an end.
 const QUIET_BODY: (u32, u32) = (1, 38);
 /// The version whose logs and counters the reference proxy has.
-const REFERENCE: (u32, u32) = (1, 40);
+pub(crate) const REFERENCE: (u32, u32) = (1, 40);
 
 /// Exit statuses of curl that depend on who closes first, also between two runs of the same Envoy.
 const RACE: [i32; 3] = [52, 55, 56];
@@ -24,7 +24,7 @@ pub(crate) fn answers(got: &Answer, expected: &Answer, version: (u32, u32)) -> V
         }
     };
     compare("status", got.status.to_string(), expected.status.to_string());
-    if !(RACE.contains(&got.exit) && RACE.contains(&expected.exit)) {
+    if !is_race(got.exit, expected.exit) {
         compare("exit", got.exit.to_string(), expected.exit.to_string());
     }
     compare("XFCC", format!("{:?}", got.xfcc), format!("{:?}", expected.xfcc));
@@ -34,6 +34,11 @@ pub(crate) fn answers(got: &Answer, expected: &Answer, version: (u32, u32)) -> V
         compare("body", got.body.clone(), expected.body.clone());
     }
     found
+}
+
+/// Whether two exit statuses of curl are outcomes of one race.
+pub(crate) fn is_race(one: i32, other: i32) -> bool {
+    [one, other].iter().all(|exit| RACE.contains(exit))
 }
 
 /// Where two sidecars logged or counted different things.
@@ -55,7 +60,7 @@ pub(crate) fn proxies(got: &Proxy, expected: &Proxy, version: (u32, u32)) -> Vec
 }
 
 /// Lines that say something: Envoy's listener logs every connection once more, in no case with a reason of its own.
-fn lines(log: &BTreeSet<Shown>) -> BTreeSet<Shown> {
+pub(crate) fn lines(log: &BTreeSet<Shown>) -> BTreeSet<Shown> {
     let says = |(log, _, flags, _, _, downstream, _): &&Shown| {
         log != "listener" || flags.contains("NR") || !downstream.is_empty()
     };
@@ -69,6 +74,15 @@ const RESETS: [&str; 3] = [
     "TLS_error:|33554464:system_library:OPENSSL_internal:Broken_pipe:TLS_error_end",
     "TLS_error:|33554536:system_library:OPENSSL_internal:Connection_reset_by_peer:TLS_error_end",
 ];
+
+/// A body that names the transport's failure, without which of the [`RESETS`] it was.
+pub(crate) fn without_reset(body: &str) -> &str {
+    let named = [
+        ", transport failure reason: TLS_error:|33554464:system library:OPENSSL_internal:Broken pipe:TLS_error_end",
+        ", transport failure reason: TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end",
+    ];
+    named.iter().find_map(|end| body.strip_suffix(end)).unwrap_or(body)
+}
 
 fn reset_in_handshake((log, status, flags, details, upstream, downstream, count): Shown) -> Shown {
     let reset = details.starts_with("upstream_reset_before_response_started{remote_connection_failure")

@@ -31,6 +31,7 @@ pub(super) fn parse(line: &str, back: &Back) -> Option<AccessLogEntry> {
     entry.response_code = u16::try_from(number("response_code")).unwrap_or(0);
     entry.flags = text("response_flags").map(Flags::parse).unwrap_or_default();
     entry.details = owned("response_code_details");
+    entry.termination = owned("connection_termination_details");
     entry.method = owned("method");
     entry.path = owned("path");
     entry.protocol = text("protocol")

@@ -12,11 +12,12 @@ const TEXT: &str = concat!(
 );
 
 /// Fields of `lab::proxy::access_log::AccessLogEntry`, in Envoy's command operators.
-const FIELDS: [(&str, &str); 25] = [
+const FIELDS: [(&str, &str); 26] = [
     ("start", "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%"),
     ("response_code", "%RESPONSE_CODE%"),
     ("response_flags", "%RESPONSE_FLAGS%"),
     ("response_code_details", "%RESPONSE_CODE_DETAILS%"),
+    ("connection_termination_details", "%CONNECTION_TERMINATION_DETAILS%"),
     ("method", "%REQ(:METHOD)%"),
     ("path", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"),
     ("protocol", "%PROTOCOL%"),

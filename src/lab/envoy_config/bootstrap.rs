@@ -1,8 +1,11 @@
 //! The bootstrap: who the proxy is, its admin address, where it asks for the rest.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::lab::envoy_config::{Sidecar, tls};
+
+/// Envoy since 1.38: the guard that keeps the transport's failure out of the bodies of errors.
+const QUIET_BODY: &str = "envoy.reloadable_features.hide_transport_failure_reason_in_response_body";
 
 /// Istio: `tools/packaging/common/envoy_bootstrap.json`.
 pub(super) fn bootstrap(sidecar: &Sidecar<'_>) -> Value {
@@ -18,10 +21,18 @@ pub(super) fn bootstrap(sidecar: &Sidecar<'_>) -> Value {
         "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 15000 } } },
         "stats_config": { "stats_tags": tags(), "use_all_default_tags": false },
         "layered_runtime": { "layers": [
-            { "name": "global config", "static_layer": { "re2.max_program_size.error_level": "32768" } },
+            { "name": "global config", "static_layer": runtime(sidecar) },
             { "name": "admin", "admin_layer": {} },
         ] },
     })
+}
+
+fn runtime(sidecar: &Sidecar<'_>) -> Value {
+    let mut layer = Map::from_iter([("re2.max_program_size.error_level".to_owned(), json!("32768"))]);
+    if sidecar.config.failure_in_body {
+        layer.insert(QUIET_BODY.to_owned(), json!(false));
+    }
+    Value::Object(layer)
 }
 
 fn node(sidecar: &Sidecar<'_>) -> Value {

@@ -193,11 +193,13 @@ fn unlimited() -> Value {
     breakers(usize::MAX)
 }
 
+/// One that waits for a connection is a request under way too: where none is allowed, none is opened for it.
 fn breakers(requests: usize) -> Value {
+    let requests = u32::try_from(requests).unwrap_or(UNLIMITED);
     json!({ "thresholds": [{
         "max_connections": UNLIMITED,
-        "max_pending_requests": UNLIMITED,
-        "max_requests": u32::try_from(requests).unwrap_or(UNLIMITED),
+        "max_pending_requests": requests,
+        "max_requests": requests,
         "max_retries": UNLIMITED,
         "track_remaining": true,
     }] })
