@@ -12,6 +12,7 @@ use tempfile::TempDir;
 mod bad_input;
 mod files;
 mod mesh_config;
+mod not_judged;
 pub(crate) mod summary;
 mod terminal;
 

@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::gather::check::Checked;
 use crate::gather::scope::Unmatched;
 use crate::model::evidence::FailedLook;
+use crate::verdict::report::NotJudged;
 
 /// An error and what to do about it.
 pub fn error(streams: &mut Streams<'_>, text: &str, hint: Option<&str>) {
@@ -26,6 +27,14 @@ pub fn beside(streams: &mut Streams<'_>, checked: &Checked) {
     line(streams.err, &checked.looked_at);
     for problem in &checked.problems {
         line(streams.err, &problem.to_string());
+    }
+    for NotJudged { why, pods } in &checked.report.mesh.not_judged {
+        let what = match *why {
+            "windows" => "on Windows, where Istio has no proxy",
+            _ => "in ambient mode",
+        };
+        let (s, named) = (if pods.len() == 1 { "" } else { "s" }, few(pods));
+        line(streams.err, &format!("not judged: {} pod{s} {what}: {named}", pods.len()));
     }
     if !checked.istio {
         line(streams.err, "warning: the server knows no Istio kinds: this is no Istio mesh");
@@ -54,6 +63,16 @@ pub fn beside(streams: &mut Streams<'_>, checked: &Checked) {
             None => "No resources found: there is no client and service port in this scope.".to_owned(),
         };
         line(streams.err, &text);
+    }
+}
+
+/// The first of many names.
+fn few(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} + {more} more..."),
     }
 }
 

@@ -40,8 +40,16 @@ pub fn lean(object: &mut Value) {
 
 const METADATA: [&str; 8] =
     ["annotations", "creationTimestamp", "deletionTimestamp", "labels", "name", "namespace", "ownerReferences", "uid"];
-const POD_SPEC: [&str; 6] =
-    ["containers", "hostNetwork", "initContainers", "nodeName", "serviceAccount", "serviceAccountName"];
+const POD_SPEC: [&str; 8] = [
+    "containers",
+    "hostNetwork",
+    "initContainers",
+    "nodeName",
+    "nodeSelector",
+    "os",
+    "serviceAccount",
+    "serviceAccountName",
+];
 const POD_STATUS: [&str; 4] = ["conditions", "phase", "podIP", "podIPs"];
 const CONTAINER: [&str; 5] = ["image", "name", "ports", "restartPolicy", "securityContext"];
 /// Containers whose arguments and environment tell how the mesh is configured.

@@ -13,6 +13,8 @@ use crate::model::workload::{Container, ContainerPort, Pod, ProxyKind, WorkloadR
 
 /// The container that is the proxy.
 pub(super) const PROXY: &str = "istio-proxy";
+/// The label of a node that names its operating system.
+const OS_OF_NODE: &str = "kubernetes.io/os";
 
 /// Reads a Pod.
 pub(super) fn pod(object: &Value, origin: Option<&Origin>) -> Pod {
@@ -38,6 +40,7 @@ pub(super) fn of_spec(spec: &Value, meta: Meta, workload: WorkloadRef) -> Pod {
         addresses: Vec::new(),
         node: text(spec, &["nodeName"]).map(str::to_owned),
         host_network: flag(spec, &["hostNetwork"]),
+        windows: is_for_windows(spec),
         ready: true,
         finished: false,
         containers: containers(spec),
@@ -46,6 +49,11 @@ pub(super) fn of_spec(spec: &Value, meta: Meta, workload: WorkloadRef) -> Pod {
         capture: capture(&meta),
         meta,
     }
+}
+
+/// Kubernetes: `spec.os`, and the label of nodes that pods select them by.
+fn is_for_windows(spec: &Value) -> bool {
+    [["os", "name"], ["nodeSelector", OS_OF_NODE]].iter().any(|path| text(spec, path) == Some("windows"))
 }
 
 /// What owns a pod. A ReplicaSet is named after its Deployment and the hash of the template, so the Deployment is known even

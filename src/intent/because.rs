@@ -28,10 +28,9 @@ pub(crate) fn sentence(outcome: Outcome, client: ProxyKind, endpoints: &[Endpoin
 
 /// Why nothing is told where a proxy is neither a sidecar nor absent.
 fn untold(client: ProxyKind, server: ProxyKind) -> &'static str {
-    let ambient = |proxy| matches!(proxy, ProxyKind::Ztunnel | ProxyKind::Waypoint);
-    match (ambient(client), ambient(server)) {
-        (true, _) => "the client is captured by a ztunnel, and ambient is not told yet",
-        (false, true) => "the server is behind a ztunnel or waypoint, and ambient is not told yet",
+    match (client.is_ambient(), server.is_ambient()) {
+        (true, _) => "the client is captured by a ztunnel, and ambient mode is not judged",
+        (false, true) => "the server is behind a ztunnel or waypoint, and ambient mode is not judged",
         (false, false) => "it could not be read what proxy stands there",
     }
 }

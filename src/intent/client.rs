@@ -31,11 +31,11 @@ struct Trait<'s> {
     labels: Vec<Option<&'s str>>,
 }
 
-/// The clients of a snapshot in byte order of namespace, workload, pod.
+/// The clients of a snapshot in byte order of namespace, workload, pod; those on Windows are left out.
 pub(crate) fn all(snapshot: &Snapshot) -> Vec<Client<'_>> {
     let keys = selecting_keys(snapshot);
     let mut workloads: BTreeMap<(&str, &str, &WorkloadRef), Vec<&Pod>> = BTreeMap::new();
-    for pod in snapshot.pods.iter().filter(|pod| !pod.finished) {
+    for pod in snapshot.pods.iter().filter(|pod| !pod.finished && !pod.windows) {
         workloads.entry((&pod.meta.namespace, &pod.workload.name, &pod.workload)).or_default().push(pod);
     }
     let mut clients: Vec<Client<'_>> = workloads.into_values().flat_map(|pods| of_workload(pods, &keys)).collect();

@@ -24,6 +24,9 @@ pub struct Pod {
     pub node: Option<String>,
     /// `spec.hostNetwork`.
     pub host_network: bool,
+    /// It is for nodes that run Windows, for which Istio has no proxy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub windows: bool,
     /// Ready and not being deleted; a pod without status runs and is ready.
     pub ready: bool,
     /// Completed or failed: neither client nor server.
@@ -94,6 +97,16 @@ pub enum ProxyKind {
     Proxyless,
     /// Could not be read.
     Unknown,
+}
+
+// === impl ProxyKind ===
+
+impl ProxyKind {
+    /// Whether the data plane is that of ambient mode, which is not judged.
+    #[must_use]
+    pub fn is_ambient(self) -> bool {
+        matches!(self, Self::Ztunnel | Self::Waypoint)
+    }
 }
 
 /// Which traffic of a pod goes through its sidecar.

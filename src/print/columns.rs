@@ -10,6 +10,8 @@ use crate::verdict::report::{ClientView, ObservedView, OneOrMany, Pair, PeerView
 
 /// Nothing to say in a column.
 const NOTHING: &str = "-";
+/// A data plane that is not judged.
+const AMBIENT: &str = "?(ambient)";
 
 /// A column of the table.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +36,7 @@ pub(super) fn table() -> Vec<Column> {
         of_class("RESULT", result),
         of_class("SENDS", |pair| Cell::plain(&sends(pair))),
         of_class("ACCEPTS", |pair| Cell::plain(&accepts(pair))),
-        Column { name: true, ..column("DECIDED-BY", |pair| Cell::plain(&pair.decided_by.short())) },
+        Column { name: true, ..column("DECIDED-BY", |pair| Cell::plain(&decided_by(pair))) },
         of_class("HTTP", |pair| Cell::plain(&http(pair))),
         column("SEEN-BY", |pair| Cell::plain(&seen_by(pair))),
     ]
@@ -128,6 +130,9 @@ fn result(pair: &Pair) -> Cell {
 
 /// `plaintext(DISABLE)`: the bytes, and the rule that asks for them.
 fn sends(pair: &Pair) -> String {
+    if pair.client.proxy.is_ambient() {
+        return AMBIENT.to_owned();
+    }
     let kind = match pair.originates.kind {
         "mutual-tls" => "mTLS",
         "tls" | "tls-client-cert" => "TLS",
@@ -144,9 +149,21 @@ fn sends(pair: &Pair) -> String {
 /// The modes of the endpoints that count; several where they differ.
 fn accepts(pair: &Pair) -> String {
     let counted = pair.endpoints.iter().filter(|endpoint| !endpoint.is_self);
-    let modes: BTreeSet<&str> = counted.map(|endpoint| endpoint.accepts.mode).collect();
-    let words = modes.into_iter().map(|mode| if mode == "NO_PROXY" { "any(no-proxy)" } else { mode });
-    or_nothing(words.collect::<Vec<_>>().join(","))
+    let modes: BTreeSet<(bool, &str)> =
+        counted.map(|endpoint| (endpoint.proxy.is_ambient(), endpoint.accepts.mode)).collect();
+    let word = |(ambient, mode)| match mode {
+        _ if ambient => AMBIENT,
+        "NO_PROXY" => "any(no-proxy)",
+        mode => mode,
+    };
+    let mut words: Vec<&str> = modes.into_iter().map(word).collect();
+    words.dedup();
+    or_nothing(words.join(","))
+}
+
+fn decided_by(pair: &Pair) -> String {
+    let ambient = pair.client.proxy.is_ambient() || pair.endpoints.iter().any(|endpoint| endpoint.proxy.is_ambient());
+    if ambient && pair.verdict == Wire::Unknown { NOTHING.to_owned() } else { pair.decided_by.short() }
 }
 
 /// What curl printed, else what it would print; with its exit code where that is not 0.

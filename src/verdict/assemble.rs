@@ -6,10 +6,11 @@ use crate::intent::{Members, Mesh};
 use crate::model::evidence::FailedLook;
 use crate::model::mesh::MeshProfile;
 use crate::model::snapshot::Snapshot;
+use crate::model::workload::Pod;
 use crate::verdict::concerned::Alike;
 use crate::verdict::policies::Concerns;
 use crate::verdict::proxies;
-use crate::verdict::report::{Finding, Listed, MeshView, Pair, Report, RevisionView, Summary};
+use crate::verdict::report::{Finding, Listed, MeshView, NotJudged, Pair, Report, RevisionView, Summary};
 use crate::verdict::rules::Causes;
 
 /// Puts pairs in their order, finds what is worth telling, worst first, and counts.
@@ -103,5 +104,19 @@ fn mesh_view(snapshot: &Snapshot) -> MeshView {
                 version_seen: profile.version_seen,
             })
             .collect(),
+        not_judged: not_judged(snapshot),
     }
+}
+
+fn not_judged(snapshot: &Snapshot) -> Vec<NotJudged> {
+    let named = |why, counts: fn(&Pod) -> bool| {
+        let pods = snapshot.pods.iter().filter(|pod| !pod.finished && counts(pod));
+        let mut pods: Vec<String> = pods.map(|pod| format!("{}/{}", pod.namespace(), pod.meta.name)).collect();
+        pods.sort_unstable();
+        (!pods.is_empty()).then_some(NotJudged { why, pods })
+    };
+    [named("ambient", |pod| pod.proxy.is_ambient()), named("windows", |pod| pod.windows)]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -75,6 +75,19 @@ pub struct MeshView {
     pub trust_domain: String,
     /// Control planes.
     pub revisions: Vec<RevisionView>,
+    /// Pods that nothing is told about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_judged: Vec<NotJudged>,
+}
+
+/// Pods that nothing is told about, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotJudged {
+    /// `ambient`: a ztunnel takes what they send and receive. `windows`: Istio has no proxy for their nodes.
+    pub why: &'static str,
+    /// `namespace/pod`, in byte order.
+    pub pods: Vec<String>,
 }
 
 /// A control-plane revision.

@@ -32,6 +32,21 @@ fn indented(lines: &str) -> String {
 const SIDECAR: &str = "containers: [{name: app}, {name: istio-proxy, args: [proxy, sidecar, --domain]}]";
 
 #[test]
+fn a_pod_for_windows_is_known_by_its_own_field_or_by_the_nodes_it_selects() {
+    let containers = "containers: [{name: app}]";
+    for (spec, windows) in [
+        ("os: {name: windows}", true),
+        ("nodeSelector: {kubernetes.io/os: windows}", true),
+        ("os: {name: linux}", false),
+        ("nodeSelector: {kubernetes.io/os: linux, windows: windows}", false),
+        ("nodeSelector: windows", false),
+    ] {
+        assert_eq!(pod("", &format!("{containers}\n{spec}")).windows, windows, "{spec}");
+    }
+    assert!(!pod("", containers).windows);
+}
+
+#[test]
 fn what_stands_before_a_pod_is_what_is_written_there() {
     let rows = [
         ("", "containers: [{name: app}]", ProxyKind::None),

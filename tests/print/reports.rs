@@ -33,6 +33,7 @@ pub(super) fn report(pairs: Vec<Pair>, findings: Vec<Finding>) -> Report {
                 istio_version: "1.31".to_owned(),
                 version_seen: true,
             }],
+            not_judged: Vec::new(),
         },
         summary: Summary::of(&pairs),
         pairs,
