@@ -15,6 +15,8 @@ mod case;
 mod cost;
 #[path = "cluster/suite/curl.rs"]
 mod curl;
+#[path = "cluster/suite/extras.rs"]
+mod extras;
 #[path = "cluster/suite/fresh.rs"]
 mod fresh;
 #[path = "cluster/suite/judge.rs"]

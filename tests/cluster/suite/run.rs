@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::case::{self, Case};
 use crate::cost;
 use crate::curl;
+use crate::extras;
 use crate::fresh;
 use crate::judge::{Judgement, judge};
 use crate::kubectl::{apply, delete_policies, printed};
@@ -32,11 +33,12 @@ pub(crate) struct Tally {
 /// What is not a set of policies that every pair is judged under: its name, and how to learn what is wrong.
 type Special = (&'static str, fn() -> Result<Vec<String>>);
 
-const SPECIAL: [Special; 4] = [
+const SPECIAL: [Special; 5] = [
     ("stale-push", stale::stale_push),
     ("as-a-plugin", plugin::as_a_plugin),
     ("what-a-check-costs", cost::what_a_check_costs),
     ("an-application-that-waits", waits::an_application_that_waits),
+    ("other-workloads", extras::other_workloads),
 ];
 
 /// Runs the cases whose name contains one of the words, or all.
