@@ -5,6 +5,7 @@
 pub mod apply;
 mod ask;
 pub mod cluster;
+pub mod debug_container;
 pub mod envoy_admin;
 pub mod exec;
 pub mod failure;

@@ -25,6 +25,8 @@ mod judge;
 mod kubectl;
 #[path = "cluster/suite/place.rs"]
 mod place;
+#[path = "cluster/suite/places.rs"]
+mod places;
 #[path = "cluster/suite/plugin.rs"]
 mod plugin;
 #[path = "meshes/generate/random.rs"]

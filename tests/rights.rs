@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::ended::{Ended, mtls};
 
+mod debug_image;
 mod least;
 mod narrow;
 

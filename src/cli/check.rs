@@ -147,6 +147,7 @@ impl CheckArgs {
             from,
             probes: if self.waiting.wait.is_some() { Probes::None } else { self.probes.probes() },
             wait: self.waiting.wait,
+            debug_image: self.probes.debug_image.clone(),
             negative_test: self.negative.negative_test,
             proxies: self.proxies.looks(),
             detail: self.detail(),

@@ -55,6 +55,7 @@ pub fn run(args: &ExplainArgs, streams: &mut Streams<'_>) -> Exit {
         namespace: args.source.namespace().map(str::to_owned),
         from,
         probes: args.probes.probes(),
+        debug_image: args.probes.debug_image.clone(),
         fixes: Wanted { all: true, weaker: args.allow_weaker },
         proxies: args.proxies.looks(),
         ..Scope::default()

@@ -6,7 +6,7 @@ use crate::cli::Streams;
 use crate::exit::Exit;
 use crate::gather::check::Checked;
 use crate::gather::scope::Unmatched;
-use crate::model::evidence::FailedLook;
+use crate::model::evidence::{Added, FailedLook};
 use crate::verdict::report::NotJudged;
 
 /// An error and what to do about it.
@@ -27,6 +27,10 @@ pub fn beside(streams: &mut Streams<'_>, checked: &Checked) {
     line(streams.err, &checked.looked_at);
     for problem in &checked.problems {
         line(streams.err, &problem.to_string());
+    }
+    for Added { namespace, pod, container, image } in &checked.report.debug_containers {
+        let what = format!("container {container} of image {image} was added to pod {namespace}/{pod}");
+        line(streams.err, &format!("note: {what} and stays there as long as the pod does"));
     }
     for NotJudged { why, pods } in &checked.report.mesh.not_judged {
         let what = match *why {

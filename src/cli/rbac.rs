@@ -25,6 +25,9 @@ pub struct RbacArgs {
     /// For a run with --no-proxy, which forwards no port
     #[arg(long)]
     no_proxy: bool,
+    /// For a run with --debug-image, which adds containers to pods
+    #[arg(long, conflicts_with = "no_probe")]
+    debug_image: bool,
     /// User to bind the roles to (repeatable)
     #[arg(long, value_name = "NAME")]
     user: Vec<String>,
@@ -58,6 +61,9 @@ pub fn run(args: &RbacArgs, streams: &mut Streams<'_>) -> Exit {
     }
     if !args.no_proxy {
         purposes.push(Purpose::Proxies);
+    }
+    if args.debug_image {
+        purposes.push(Purpose::DebugContainers);
     }
     let named = |kind: fn(String) -> Subject, names: &[String]| names.iter().cloned().map(kind).collect::<Vec<_>>();
     let subjects = [named(Subject::User, &args.user), named(Subject::Group, &args.group), args.serviceaccount.clone()];

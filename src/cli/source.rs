@@ -84,6 +84,10 @@ pub struct ProbeArgs {
     /// Send no requests
     #[arg(long)]
     no_probe: bool,
+    /// Send requests as with --probe. Where a client that --from names has no curl, add a container of this image to its pod
+    /// and send from there. The pod keeps it as long as it lives. The image needs curl and sleep
+    #[arg(long, value_name = "IMAGE", requires = "from", conflicts_with = "no_probe")]
+    pub debug_image: Option<String>,
 }
 
 /// Whether STRICT is put to the test.
@@ -177,6 +181,10 @@ impl SourceArgs {
             notice::error(streams, "--negative-test sends requests to a mesh that runs; files have none", None);
             return Err(Exit::Usage);
         }
+        if scope.debug_image.is_some() && !self.is_cluster() && !self.standalone {
+            notice::error(streams, "--debug-image adds containers to pods that run; files have none", None);
+            return Err(Exit::Usage);
+        }
         if scope.wait.is_some() && !self.is_cluster() && !self.standalone {
             notice::error(streams, "--wait asks the proxies of a mesh that runs; files have none", None);
             return Err(Exit::Usage);
@@ -268,7 +276,7 @@ impl ProbeArgs {
     /// What was chosen.
     #[must_use]
     pub fn probes(&self) -> Probes {
-        match (self.no_probe, self.probe) {
+        match (self.no_probe, self.probe || self.debug_image.is_some()) {
             (true, _) => Probes::None,
             (false, true) => Probes::Chosen(self.max_probes),
             (false, false) => Probes::TestPairs,

@@ -9,7 +9,7 @@ use crate::decode::metadata::meta;
 use crate::decode::value::{at, flag, items, port, text};
 use crate::model::meta::{Meta, Origin};
 use crate::model::port::WorkloadPort;
-use crate::model::workload::{Container, ContainerPort, Pod, ProxyKind, WorkloadRef};
+use crate::model::workload::{Container, ContainerPort, OperatingSystem, Pod, ProxyKind, WorkloadRef};
 
 /// The container that is the proxy.
 pub(super) const PROXY: &str = "istio-proxy";
@@ -40,7 +40,7 @@ pub(super) fn of_spec(spec: &Value, meta: Meta, workload: WorkloadRef) -> Pod {
         addresses: Vec::new(),
         node: text(spec, &["nodeName"]).map(str::to_owned),
         host_network: flag(spec, &["hostNetwork"]),
-        windows: is_for_windows(spec),
+        os: operating_system(spec),
         ready: true,
         finished: false,
         containers: containers(spec),
@@ -52,8 +52,9 @@ pub(super) fn of_spec(spec: &Value, meta: Meta, workload: WorkloadRef) -> Pod {
 }
 
 /// Kubernetes: `spec.os`, and the label of nodes that pods select them by.
-fn is_for_windows(spec: &Value) -> bool {
-    [["os", "name"], ["nodeSelector", OS_OF_NODE]].iter().any(|path| text(spec, path) == Some("windows"))
+fn operating_system(spec: &Value) -> OperatingSystem {
+    let windows = [["os", "name"], ["nodeSelector", OS_OF_NODE]].iter().any(|path| text(spec, path) == Some("windows"));
+    if windows { OperatingSystem::Windows } else { OperatingSystem::Linux }
 }
 
 /// What owns a pod. A ReplicaSet is named after its Deployment and the hash of the template, so the Deployment is known even

@@ -129,6 +129,7 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
         ..
     } = replies;
     let probes = if known.keep { chosen.probed(&answers.by_call, (&counted, &repeated)) } else { Vec::new() };
+    let added = answers.added;
     let seen = answers.by_call.into_iter().filter_map(|(call, reading)| {
         let intent = asked.get(&call)?;
         let heard = counted.get(&call).cloned().unwrap_or_default();
@@ -148,6 +149,7 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     let mut report = witnesses.report(&mesh, &chosen, detail, (failed, asked_about));
     report.traffic = traffic.watched.iter().map(Watched::view).collect();
     report.arrival = arrival;
+    report.debug_containers = added;
     verdict::negative::add(&mut report, negative.tests);
     explain::add(&mut report, &mesh, scope.fixes);
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);

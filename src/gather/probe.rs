@@ -5,11 +5,12 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use futures_util::StreamExt as _;
 
-use crate::model::evidence::{FailedLook, Reading, Transfer, Unseen};
+use crate::model::evidence::{Added, FailedLook, Reading, Transfer, Unseen};
 use crate::model::pair::ServerRef;
 use crate::model::workload::Pod;
 use crate::observed::probe::{ARGV, Patience, Question, Script};
 use crate::source::cluster::Cluster;
+use crate::source::debug_container::DebugContainer;
 use crate::source::exec::{Command, End, Ran};
 use crate::source::failure::{Failure, Reason};
 
@@ -44,8 +45,22 @@ pub struct Answers {
     pub failed: Vec<FailedLook>,
     /// How many execs were made.
     pub execs: usize,
+    /// Containers that were added to pods for them.
+    pub added: Vec<Added>,
 }
 
+/// How requests are sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner<'m> {
+    /// How long to wait.
+    pub patience: Patience,
+    /// The image of a container that is added to pods whose own have no curl; `None` = none is.
+    pub debug_image: Option<&'m str>,
+}
+
+/// Where the image of a client has no curl.
+const WITH_CURL: &str =
+    "name a client with curl (--from app=sleep), or a container to add to its pod, where it stays: --debug-image";
 /// Pods that run curl at the same time.
 const AT_ONCE: usize = 8;
 
@@ -62,25 +77,48 @@ pub fn is_echo_server(pod: &Pod) -> bool {
 }
 
 /// Runs all plans, a few pods at a time.
-pub async fn run(cluster: &Cluster, plans: &[ClientPlan<'_>], patience: Patience) -> Answers {
+pub async fn run(cluster: &Cluster, plans: &[ClientPlan<'_>], manner: Manner<'_>) -> Answers {
     let mut answers = Answers { execs: plans.len(), ..Answers::default() };
     let mut ends =
-        futures_util::stream::iter(plans.iter().map(|plan| one(cluster, plan, patience))).buffer_unordered(AT_ONCE);
-    while let Some((readings, failed)) = ends.next().await {
+        futures_util::stream::iter(plans.iter().map(|plan| one(cluster, plan, manner))).buffer_unordered(AT_ONCE);
+    while let Some(((readings, failed), added)) = ends.next().await {
         answers.by_call.extend(readings);
         answers.failed.extend(failed);
+        answers.execs += usize::from(added.is_some());
+        answers.added.extend(added.into_iter().filter_map(|(added, is_new)| is_new.then_some(added)));
     }
     answers.failed.sort_by(|a, b| a.tried.cmp(&b.tried));
+    answers.added.sort();
     answers
 }
 
 type Readings = Vec<(usize, Reading<Transfer>)>;
+type Outcome = (Readings, Option<FailedLook>);
 
-async fn one(cluster: &Cluster, plan: &ClientPlan<'_>, patience: Patience) -> (Readings, Option<FailedLook>) {
+/// What came of a plan, and the container that was taken in place of the pod's own: whether it was added for that.
+async fn one(cluster: &Cluster, plan: &ClientPlan<'_>, manner: Manner<'_>) -> (Outcome, Option<(Added, bool)>) {
     let questions = plan.calls.iter().map(|call| Question::new(url(call))).collect();
-    let script = Script::new(nonce(), questions, patience);
+    let script = Script::new(nonce(), questions, manner.patience);
+    let ran = sent(cluster, plan.pod, plan.container, &script).await;
+    let (Some(image), Ok(Ran { end: End::NoSuchProgram(_), .. })) = (manner.debug_image, &ran) else {
+        return (outcome((plan, plan.container), &script, ran), None);
+    };
+    let (namespace, pod) = (plan.pod.namespace(), plan.pod.meta.name.as_str());
+    match cluster.debug_container(namespace, pod, image).await {
+        Err(failure) => (outcome((plan, plan.container), &script, Err(failure)), None),
+        Ok(DebugContainer { name, is_new }) => {
+            let ran = sent(cluster, plan.pod, &name, &script).await;
+            let outcome = outcome((plan, &name), &script, ran);
+            let [namespace, pod, image] = [namespace, pod, image].map(str::to_owned);
+            (outcome, Some((Added { namespace, pod, container: name, image }, is_new)))
+        }
+    }
+}
+
+/// What a run in a container of the client comes to.
+fn outcome((plan, container): (&ClientPlan<'_>, &str), script: &Script, ran: Result<Ran, Failure>) -> Outcome {
     let all = |why: &Unseen| plan.calls.iter().map(|call| (call.number, Reading::Unseen(why.clone()))).collect();
-    match sent(cluster, plan.pod, plan.container, &script).await {
+    match ran {
         Err(failure) => {
             let why = match &failure.reason {
                 Reason::Forbidden(text) => Unseen::Forbidden(text.clone()),
@@ -90,15 +128,14 @@ async fn one(cluster: &Cluster, plan: &ClientPlan<'_>, patience: Patience) -> (R
             (all(&why), Some(failure.look()))
         }
         Ok(Ran { end: End::NoSuchProgram(text), .. }) => {
-            let look =
-                failed(plan, format!("the container has no curl: {text}"), "name a client with curl: --from app=sleep");
+            let look = failed((plan, container), format!("the container has no curl: {text}"), WITH_CURL);
             (all(&Unseen::NoCurl(text)), Some(look))
         }
-        Ok(ran) => answered(plan, &script, &ran),
+        Ok(ran) => answered((plan, container), script, &ran),
     }
 }
 
-fn answered(plan: &ClientPlan<'_>, script: &Script, ran: &Ran) -> (Readings, Option<FailedLook>) {
+fn answered((plan, container): (&ClientPlan<'_>, &str), script: &Script, ran: &Ran) -> Outcome {
     let how = how(ran);
     let mut missing = 0;
     let readings = script
@@ -115,7 +152,7 @@ fn answered(plan: &ClientPlan<'_>, script: &Script, ran: &Ran) -> (Readings, Opt
         .collect();
     let look = (missing > 0).then(|| {
         let text = format!("{missing} of {} requests have no answer: {how}", plan.calls.len());
-        failed(plan, text, "try again, or look at the container")
+        failed((plan, container), text, "try again, or look at the container")
     });
     (readings, look)
 }
@@ -142,10 +179,10 @@ fn first_line(stderr: &[u8]) -> String {
     text.lines().next().map(|line| format!(": {line}")).unwrap_or_default()
 }
 
-fn failed(plan: &ClientPlan<'_>, why: String, next: &str) -> FailedLook {
+fn failed((plan, container): (&ClientPlan<'_>, &str), why: String, next: &str) -> FailedLook {
     let pod = plan.pod;
     FailedLook {
-        tried: format!("run curl in {}/{} (container {})", pod.namespace(), pod.meta.name, plan.container),
+        tried: format!("run curl in {}/{} (container {container})", pod.namespace(), pod.meta.name),
         why,
         next: Some(next.to_owned()),
     }

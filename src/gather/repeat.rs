@@ -8,10 +8,9 @@ use tokio::time::Instant;
 
 use crate::gather::chosen::Chosen;
 use crate::gather::concluded::{Beside, concluded, ends};
-use crate::gather::probe::{self, Answers};
+use crate::gather::probe::{self, Answers, Manner};
 use crate::model::evidence::{Reading, Transfer};
 use crate::model::pair::PairIntent;
-use crate::observed::probe::Patience;
 use crate::observed::repeats::{MOST, Repeats};
 use crate::programmed::Proxies;
 use crate::source::cluster::Cluster;
@@ -25,9 +24,8 @@ pub(super) type Repeated = HashMap<usize, Repeats>;
 
 /// Repeats what contradicts; the last answer of each takes the place of its first.
 pub(super) async fn settle(
-    cluster: &Cluster,
-    chosen: &Chosen<'_>,
-    calls: &BTreeMap<usize, Arc<PairIntent>>,
+    (cluster, manner): (&Cluster, Manner<'_>),
+    (chosen, calls): (&Chosen<'_>, &BTreeMap<usize, Arc<PairIntent>>),
     proxies: &Proxies,
     answers: &mut Answers,
 ) -> Repeated {
@@ -46,7 +44,7 @@ pub(super) async fn settle(
         if open.is_empty() || Instant::now() > end {
             break;
         }
-        let again = probe::run(cluster, &chosen.plans(open.iter().copied()), Patience::default()).await;
+        let again = probe::run(cluster, &chosen.plans(open.iter().copied()), manner).await;
         answers.execs += again.execs;
         for (call, reading) in again.by_call {
             let Reading::Seen(transfer) = reading else {

@@ -23,7 +23,6 @@ use crate::intent::Mesh;
 use crate::model::evidence::FailedLook;
 use crate::model::pair::PairIntent;
 use crate::observed::causes::Heard;
-use crate::observed::probe::Patience;
 use crate::programmed::Proxies;
 use crate::source::cluster::Cluster;
 use crate::verdict::arrival::ArrivalView;
@@ -87,7 +86,7 @@ impl Replies {
         let before = counters.before().await;
         let began = Instant::now();
         let (mut answers, mut looked) = tokio::join!(
-            probe::run(cluster, &plans, Patience::default()),
+            probe::run(cluster, &plans, scope.manner()),
             proxies::run(cluster, &sample, snapshot, scope.proxies, progress),
         );
         let after = counters.after(&before, &answers.by_call).await;
@@ -98,7 +97,7 @@ impl Replies {
         let (mut programmed, mut others) = (waited.proxies, waited.failed);
         proxies::read_into(&mut programmed, &looked, &chosen.wanted());
         dumps::take(&mut programmed, snapshot, dumps, &chosen.wanted(), &mut others);
-        let repeated = repeat::settle(cluster, chosen, asked, &programmed, &mut answers).await;
+        let repeated = repeat::settle((cluster, scope.manner()), (chosen, asked), &programmed, &mut answers).await;
         // What was counted was counted with the first answer.
         counted.retain(|call, _| !repeated.contains_key(call));
         let open = logs::open((chosen, asked, &programmed), &answers.by_call, (&counted, &repeated));

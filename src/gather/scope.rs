@@ -2,6 +2,7 @@
 
 use crate::audit::fixes::Wanted;
 use crate::gather::mesh::Places;
+use crate::gather::probe::Manner;
 use crate::model::name::{ClientName, LabelSelector, ServiceName};
 
 /// What is looked at.
@@ -27,6 +28,8 @@ pub struct Scope {
     pub proxies: ProxyLooks,
     /// How long to wait until the proxies hold what policy demands; `None` = not at all.
     pub wait: Option<std::time::Duration>,
+    /// The image of a container that is added to clients' pods which have no curl.
+    pub debug_image: Option<String>,
     /// Whether what STRICT must refuse is sent.
     pub negative_test: bool,
     /// How much of the answer is spelled out.
@@ -34,6 +37,11 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// How requests are sent.
+    pub(super) fn manner(&self) -> Manner<'_> {
+        Manner { debug_image: self.debug_image.as_deref(), ..Manner::default() }
+    }
+
     /// The namespace that servers without a name are looked for in; `None` = all.
     pub(super) fn place<'n>(&'n self, own: &'n str) -> Option<&'n str> {
         self.namespace.as_deref().or(self.own_namespace_only.then_some(own))

@@ -57,6 +57,7 @@ fn taken(endpoint: &Endpoint, outcome: Outcome) -> String {
         AcceptMode::Strict => "accepts mutual TLS only",
         AcceptMode::Permissive => "accepts mutual TLS and plaintext",
         AcceptMode::Disable => "accepts plaintext only",
+        AcceptMode::NoProxy if endpoint.proxy == ProxyKind::Sidecar => "its sidecar does not capture",
         AcceptMode::NoProxy => "has no sidecar",
     };
     match (outcome.wire, outcome.why) {

@@ -6,7 +6,7 @@ use crate::intent::capture::is_proxy_user;
 use crate::model::pair::ClientRef;
 use crate::model::snapshot::Snapshot;
 use crate::model::virtual_service::VirtualService;
-use crate::model::workload::{Capture, Pod, ProxyKind, WorkloadRef};
+use crate::model::workload::{Capture, OperatingSystem, Pod, ProxyKind, WorkloadRef};
 
 /// A workload that can call, or those of its pods that behave alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ struct Trait<'s> {
 pub(crate) fn all(snapshot: &Snapshot) -> Vec<Client<'_>> {
     let keys = selecting_keys(snapshot);
     let mut workloads: BTreeMap<(&str, &str, &WorkloadRef), Vec<&Pod>> = BTreeMap::new();
-    for pod in snapshot.pods.iter().filter(|pod| !pod.finished && !pod.windows) {
+    for pod in snapshot.pods.iter().filter(|pod| !pod.finished && pod.os != OperatingSystem::Windows) {
         workloads.entry((&pod.meta.namespace, &pod.workload.name, &pod.workload)).or_default().push(pod);
     }
     let mut clients: Vec<Client<'_>> = workloads.into_values().flat_map(|pods| of_workload(pods, &keys)).collect();

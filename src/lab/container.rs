@@ -41,7 +41,7 @@ impl Containers {
     fn image(&self, request: &ExecRequest) -> Option<String> {
         let key = Key::new(kinds::by_object("v1", "Pod")?, &request.pod.namespace, &request.pod.name);
         let pod = self.store.get(&key)?;
-        let lists = ["/spec/containers", "/spec/initContainers"];
+        let lists = ["/spec/containers", "/spec/initContainers", "/spec/ephemeralContainers"];
         let mut containers = lists.iter().filter_map(|list| pod.pointer(list)?.as_array()).flatten();
         let container =
             containers.find(|container| container.get("name").and_then(|n| n.as_str()) == Some(&request.container))?;

@@ -23,6 +23,7 @@ pub mod apply;
 pub mod body;
 pub mod delete;
 pub mod discovery;
+mod ephemeral;
 pub mod exec;
 pub mod handler;
 pub mod kubeconfig;

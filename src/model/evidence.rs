@@ -57,6 +57,20 @@ pub struct FailedLook {
     pub next: Option<String>,
 }
 
+/// A container that was added to a pod; it stays as long as the pod does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Added {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container's name.
+    pub container: String,
+    /// Its image.
+    pub image: String,
+}
+
 /// One transfer of a curl that ran in a pod, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

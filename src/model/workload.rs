@@ -24,9 +24,9 @@ pub struct Pod {
     pub node: Option<String>,
     /// `spec.hostNetwork`.
     pub host_network: bool,
-    /// It is for nodes that run Windows, for which Istio has no proxy.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub windows: bool,
+    /// What its nodes run, as far as the pod says.
+    #[serde(default)]
+    pub os: OperatingSystem,
     /// Ready and not being deleted; a pod without status runs and is ready.
     pub ready: bool,
     /// Completed or failed: neither client nor server.
@@ -39,6 +39,17 @@ pub struct Pod {
     pub revision: Option<String>,
     /// Which traffic the proxy captures.
     pub capture: Capture,
+}
+
+/// What the nodes run that a pod is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperatingSystem {
+    /// Whatever does not say otherwise.
+    #[default]
+    Linux,
+    /// Istio has no proxy for it.
+    Windows,
 }
 
 /// The owner of a pod.
@@ -99,16 +110,6 @@ pub enum ProxyKind {
     Unknown,
 }
 
-// === impl ProxyKind ===
-
-impl ProxyKind {
-    /// Whether the data plane is that of ambient mode, which is not judged.
-    #[must_use]
-    pub fn is_ambient(self) -> bool {
-        matches!(self, Self::Ztunnel | Self::Waypoint)
-    }
-}
-
 /// Which traffic of a pod goes through its sidecar.
 ///
 /// Istio: annotations `traffic.sidecar.istio.io/*`, `tools/istio-iptables/pkg/capture/run.go`.
@@ -162,6 +163,12 @@ impl Pod {
 // === impl ProxyKind ===
 
 impl ProxyKind {
+    /// Whether the data plane is that of ambient mode, which is not judged.
+    #[must_use]
+    pub fn is_ambient(self) -> bool {
+        matches!(self, Self::Ztunnel | Self::Waypoint)
+    }
+
     /// The word of the report.
     #[must_use]
     pub fn as_str(self) -> &'static str {

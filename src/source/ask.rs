@@ -78,7 +78,9 @@ impl Cluster {
     async fn attempt(&self, method: &Method, path: &str, body: Vec<u8>) -> Result<Answered, Reason> {
         let mut request = Request::builder().method(method.clone()).uri(path);
         if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/json");
+            let merges = *method == Method::PATCH;
+            let kind = if merges { "application/strategic-merge-patch+json" } else { "application/json" };
+            request = request.header(CONTENT_TYPE, kind);
         }
         let request =
             request.body(kube::client::Body::from(body)).map_err(|error| Reason::Unreadable(error.to_string()))?;

@@ -262,6 +262,7 @@ fn not_served(failure: &Failure) -> Option<String> {
         | Reason::TimedOut(_)
         | Reason::Unreachable(_)
         | Reason::BrokenOff(_)
+        | Reason::NotStarted(_)
         | Reason::Unreadable(_) => None,
     }
 }
@@ -276,6 +277,7 @@ fn of_failure(failure: &Failure) -> Unanswered {
         | Reason::Answer { .. }
         | Reason::Unreachable(_)
         | Reason::BrokenOff(_)
+        | Reason::NotStarted(_)
         | Reason::Unreadable(_) => Unanswered::Failed(failure.reason.to_string()),
     }
 }

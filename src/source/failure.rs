@@ -44,6 +44,9 @@ pub enum Reason {
     /// The connection ended before the answer did.
     #[error("the connection broke off in the middle of the answer: {0}")]
     BrokenOff(String),
+    /// A container that was asked for does not run.
+    #[error("it does not start: {0}")]
+    NotStarted(String),
     /// The answer could not be understood.
     #[error("the answer could not be read: {0}")]
     Unreadable(String),
@@ -122,6 +125,7 @@ impl Reason {
             Self::Unreachable(_) => Some("check the server of the context and the network".to_owned()),
             Self::BrokenOff(_) => Some("try again".to_owned()),
             Self::TimedOut(_) => Some("try again, or raise --request-timeout".to_owned()),
+            Self::NotStarted(_) => Some("name an image that the node can pull and that has sleep and curl".to_owned()),
             Self::NotFound(_) | Self::Gone(_) | Self::Answer { .. } | Self::Unreadable(_) => None,
         }
     }

@@ -16,6 +16,8 @@ pub enum Purpose {
     Requests,
     /// Asking proxies what they were told.
     Proxies,
+    /// Adding containers that have curl.
+    DebugContainers,
 }
 
 /// Where objects are read that belong to a namespace.
@@ -80,6 +82,9 @@ pub const EXEC: [Right; 2] = [part("create", "pods/exec"), part("get", "pods/exe
 /// What a port-forward needs, likewise.
 pub const PORT_FORWARD: [Right; 2] = [part("create", "pods/portforward"), part("get", "pods/portforward")];
 
+/// What adding a container to a pod needs: the pod is read until it runs.
+pub const DEBUG: [Right; 2] = [part("get", "pods"), part("patch", "pods/ephemeralcontainers")];
+
 /// A right, what for, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
@@ -100,6 +105,7 @@ pub fn needs() -> impl Iterator<Item = Need> {
         .chain([Need { right: MESH_CONFIG, purpose: Purpose::Policies, place: Place::ControlPlane }])
         .chain(of(EXEC, Purpose::Requests))
         .chain(of(PORT_FORWARD, Purpose::Proxies))
+        .chain(of(DEBUG, Purpose::DebugContainers))
 }
 
 // === impl Listed ===

@@ -6,7 +6,7 @@ use crate::intent::{Members, Mesh};
 use crate::model::evidence::FailedLook;
 use crate::model::mesh::MeshProfile;
 use crate::model::snapshot::Snapshot;
-use crate::model::workload::Pod;
+use crate::model::workload::{OperatingSystem, Pod};
 use crate::verdict::concerned::Alike;
 use crate::verdict::policies::Concerns;
 use crate::verdict::proxies;
@@ -76,6 +76,7 @@ pub(super) fn empty(snapshot: &Snapshot) -> Report {
         traffic: Vec::new(),
         arrival: None,
         negative_tests: Vec::new(),
+        debug_containers: Vec::new(),
         also_broken: Vec::new(),
         listed: Listed::Each,
     }
@@ -115,7 +116,7 @@ fn not_judged(snapshot: &Snapshot) -> Vec<NotJudged> {
         pods.sort_unstable();
         (!pods.is_empty()).then_some(NotJudged { why, pods })
     };
-    [named("ambient", |pod| pod.proxy.is_ambient()), named("windows", |pod| pod.windows)]
+    [named("ambient", |pod| pod.proxy.is_ambient()), named("windows", |pod| pod.os == OperatingSystem::Windows)]
         .into_iter()
         .flatten()
         .collect()

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::model::derivation::{PolicyRef, Step};
-use crate::model::evidence::FailedLook;
+use crate::model::evidence::{Added, FailedLook};
 use crate::model::wire::{Outcome, Wire};
 use crate::model::workload::ProxyKind;
 pub use crate::observed::causes::{Cause, Heard};
@@ -55,6 +55,9 @@ pub struct Report {
     /// What came of sending what STRICT must refuse; only where somebody asked for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub negative_tests: Vec<NegativeTest>,
+    /// Containers that were added to pods to send requests from; they stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub debug_containers: Vec<Added>,
     /// Who else is refused; only `explain` asks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also_broken: Vec<AlsoBroken>,

@@ -32,6 +32,7 @@ fn a_port_that_is_not_captured_is_open_whatever_the_policy_says() {
     // Clients with automatic mutual TLS do not know, and are not understood.
     let proxied = ask(&mesh, "foo/sleep", "api.foo:8000");
     assert_eq!(verdict(&proxied), "refused application-gets-ciphertext po/api.foo");
+    assert_eq!(proxied.because, "mutual TLS to foo/api port 80, which its sidecar does not capture");
     assert_eq!(verdict(&ask(&mesh, "legacy/sleep", "api.foo:9000")), "refused no-filter-chain pa/default.foo");
 }
 

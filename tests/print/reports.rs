@@ -42,6 +42,7 @@ pub(super) fn report(pairs: Vec<Pair>, findings: Vec<Finding>) -> Report {
         traffic: Vec::new(),
         arrival: None,
         negative_tests: Vec::new(),
+        debug_containers: Vec::new(),
         also_broken: Vec::new(),
         listed: Listed::Each,
     }

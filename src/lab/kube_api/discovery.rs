@@ -122,6 +122,7 @@ fn parts(kind: &Kind) -> Vec<Value> {
     };
     let mut parts = Vec::new();
     if kind.plural == "pods" {
+        parts.push(part("ephemeralcontainers", "Pod", &["patch"]));
         parts.push(part("exec", "PodExecOptions", &["create", "get"]));
         parts.push(part("portforward", "PodPortForwardOptions", &["create", "get"]));
     }

@@ -142,6 +142,7 @@ fn command<E>(server: &Server<E>, target: &Target, query: &Query) -> Result<Exec
         object::elements(&pod, pointer).map(|container| object::text(container, "/name").to_owned()).collect()
     };
     let (regular, init) = (names("/spec/containers"), names("/spec/initContainers"));
+    let added = names("/spec/ephemeralContainers");
     let container = match (query.first("container"), regular.as_slice()) {
         ("", [only]) => only.clone(),
         ("", several) => {
@@ -156,7 +157,7 @@ fn command<E>(server: &Server<E>, target: &Target, query: &Query) -> Result<Exec
             );
             return Err(Refusal::bad_request(message));
         }
-        (asked, _) if regular.iter().chain(&init).any(|known| known == asked) => asked.to_owned(),
+        (asked, _) if regular.iter().chain(&init).chain(&added).any(|known| known == asked) => asked.to_owned(),
         (asked, _) => {
             return Err(Refusal::bad_request(format!("container {asked} is not valid for pod {name}")));
         }

@@ -14,7 +14,7 @@ use crate::lab::kube_api::route::{Route, Target};
 use crate::lab::kube_api::status::Refusal;
 use crate::lab::kube_api::view::View;
 use crate::lab::kube_api::write::Writer;
-use crate::lab::kube_api::{Server, delete, discovery, patch, port_forward, read, review, scale, watching};
+use crate::lab::kube_api::{Server, delete, discovery, ephemeral, patch, port_forward, read, review, scale, watching};
 use crate::lab::store::kinds::{Access, NAMESPACE, POD};
 
 /// Answers one request.
@@ -66,6 +66,7 @@ async fn objects<E: Exec>(
         Some("log") if target.kind == &POD => {
             return Err(Refusal::not_implemented("the lab keeps no logs of its pods"));
         }
+        Some("ephemeralcontainers") if target.kind == &POD => return added(server, &target, request).await,
         Some("scale") if scale::has(target.kind) => return scaled(server, &target, &query, request).await,
         None | Some("status") => {}
         Some(_) => return Err(Refusal::no_such_path()),
@@ -118,6 +119,18 @@ async fn scaled<E>(
         _ => return Err(Refusal::method_not_allowed()),
     };
     scale::change(&server.store, target, &change, dry_run).map(Reply::into_response)
+}
+
+async fn added<E>(server: &Server<E>, target: &Target, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    let (head, body) = request.into_parts();
+    let bytes = body::read(body).await?;
+    match head.method {
+        Method::PATCH => {
+            let patch = patch::Patch::parse(&head.headers, &bytes)?;
+            ephemeral::patch(&server.store, target, &patch).map(Reply::into_response)
+        }
+        _ => Err(Refusal::method_not_allowed()),
+    }
 }
 
 /// Whether the caller may. Kubernetes asks this before it looks whether the object exists.

@@ -131,7 +131,7 @@ fn everything() -> Vec<Value> {
         };
         Some(json!({ "verbs": [verbs], "apiGroups": [kind.group], "resources": [kind.plural] }))
     };
-    let parts = ["pods/exec", "pods/portforward", "pods/log", "pods/status"];
+    let parts = ["pods/ephemeralcontainers", "pods/exec", "pods/portforward", "pods/log", "pods/status"];
     let parts = json!({ "verbs": ["*"], "apiGroups": [""], "resources": parts });
     KINDS.iter().filter_map(rule).chain([parts]).collect()
 }

@@ -45,6 +45,7 @@ pub(crate) fn other_workloads() -> Result<Vec<String>> {
     }
     wrong.extend(clients()?);
     wrong.extend(without_curl()?);
+    wrong.extend(with_a_container_that_has_it()?);
     printed(&["delete", "namespace", "extras", "--timeout=110s"])?;
     Ok(wrong)
 }
@@ -129,3 +130,15 @@ fn without_curl() -> Result<Vec<String>> {
     let missing = said.iter().filter(|text| !output.stderr.contains(**text));
     Ok(missing.map(|text| format!("`{text}` is not in standard error: {}", output.stderr.trim())).collect())
 }
+
+/// Requests from the pod's own network, by a container that is added to it.
+fn with_a_container_that_has_it() -> Result<Vec<String>> {
+    let arguments = ["httpbin.foo:8000", "--from", "bare.extras", "--debug-image", "localhost/app:1"];
+    let report = report(mtls(&arguments))?;
+    let pair = report["pairs"].get(0).context("the report has no pair")?;
+    let said = [("/observed/wire", "mutual-tls"), ("/observed/http", "200"), ("/observed/peer/uri", PEER)];
+    let wrong = said.iter().filter(|(path, due)| pair.pointer(path).is_none_or(|said| said != due));
+    Ok(wrong.map(|(path, due)| format!("{path}: {:?}, not {due}: {}", pair.pointer(path), report["unseen"])).collect())
+}
+
+const PEER: &str = "spiffe://cluster.local/ns/extras/sa/default";
