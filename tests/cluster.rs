@@ -31,6 +31,8 @@ mod places;
 mod plugin;
 #[path = "meshes/generate/random.rs"]
 mod random;
+#[path = "cluster/suite/revisions.rs"]
+mod revisions;
 #[path = "cluster/suite/run.rs"]
 mod run;
 #[expect(

@@ -18,6 +18,7 @@ use front::{Fate, Front};
 mod front;
 mod lists;
 mod pods;
+mod reviews;
 
 /// The reference mesh behind a server that can be made to misbehave.
 struct Faulty {
