@@ -4,13 +4,20 @@
 //! or without (`util.go:AddConfigInfoMetadata`), and of rules that are merged only the first.
 
 use crate::envoy::cluster::Cluster;
+use crate::model::mesh::IstioVersion;
 use crate::model::pair::OriginMode;
 use crate::model::wire::Sends;
+use crate::programmed::proxy::Proxy;
 
 /// The likeliest mode, and the others that make the same cluster.
 ///
 /// Istio: `cluster_tls.go:buildUpstreamTLSSettings`, `applyUpstreamTLSSettings`.
-pub(super) fn of(cluster: &Cluster, tls: Option<Sends>, is_ruled: bool) -> (OriginMode, Vec<OriginMode>) {
+pub(super) fn of(
+    proxy: &Proxy,
+    cluster: &Cluster,
+    tls: Option<Sends>,
+    is_ruled: bool,
+) -> (OriginMode, Vec<OriginMode>) {
     if cluster.transport_socket_matches.iter().any(|one| one.matches.contains_key("tlsMode")) {
         return (OriginMode::Auto, Vec::new());
     }
@@ -24,10 +31,19 @@ pub(super) fn of(cluster: &Cluster, tls: Option<Sends>, is_ruled: bool) -> (Orig
         (Some(Sends::TlsClientCert), _) => (OriginMode::Mutual, Vec::new()),
         // A rule whose context could not be built: the mark of SIMPLE and MUTUAL is there, the socket is not.
         (None | Some(Sends::Plaintext), true) if keeps_alpn(cluster) => (OriginMode::Simple, vec![OriginMode::Mutual]),
+        (None | Some(Sends::Plaintext), true) if notes_nothing(proxy) => {
+            (OriginMode::Disable, vec![OriginMode::Auto, OriginMode::Simple, OriginMode::Mutual])
+        }
         // A rule without TLS where automatic mutual TLS is off, for the mesh, the Service or a host outside.
         (None | Some(Sends::Plaintext), true) => (OriginMode::Disable, vec![OriginMode::Auto]),
         (None | Some(Sends::Plaintext), false) => (OriginMode::Auto, Vec::new()),
     }
+}
+
+/// Whether the control plane is of before 1.19, by the version of the proxy that it injected.
+fn notes_nothing(proxy: &Proxy) -> bool {
+    let version = proxy.bootstrap.as_ref().and_then(|own| own.node.metadata.istio_version.as_deref()?.parse().ok());
+    version.is_some_and(|version: IstioVersion| (version.major, version.minor) < (1, 19))
 }
 
 /// Whether requests keep their own ALPN: istiod notes it for SIMPLE and MUTUAL, since 1.19.

@@ -143,7 +143,7 @@ fn by_clusters(
         evidence.push(proxy.evidence(first, "/cluster", says));
     }
     let rule = named_rule(cluster);
-    let (mode, or_modes) = mode::of(cluster, tls.as_ref().map(what), rule.is_some());
+    let (mode, or_modes) = mode::of(proxy, cluster, tls.as_ref().map(what), rule.is_some());
     let names: Vec<String> = all().map(|kept| kept.value.cluster.name.clone()).collect();
     Originates {
         kind: kind(&wire.sends, endpoints),

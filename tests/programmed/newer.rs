@@ -209,3 +209,22 @@ fn certificates_that_are_elsewhere_are_not_missing() {
     let found = troubles::of_server(&empty, None, None);
     assert_eq!(found.iter().map(|trouble| trouble.kind).collect::<Vec<_>>(), [TroubleKind::Certificate]);
 }
+
+/// `util.go:AddALPNOverrideToMetadata` is of 1.19: before it, a rule that could not be built looks like one without TLS.
+#[test]
+fn what_an_old_control_plane_does_not_note_may_be_any_rule() {
+    let cluster = json!({ "name": NAME, "type": "EDS", "metadata": { "filter_metadata": { "istio": {
+        "config": "/apis/networking.istio.io/v1alpha3/namespaces/foo/destination-rule/httpbin" } } } });
+    for (version, expected) in
+        [("1.18.7", vec![OriginMode::Auto, OriginMode::Simple, OriginMode::Mutual]), ("1.19.0", vec![OriginMode::Auto])]
+    {
+        let proxy = read(&json!([
+            { "@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump",
+                "bootstrap": { "node": { "metadata": { "ISTIO_VERSION": version } } } },
+            { "@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump",
+                "dynamic_active_clusters": [{ "cluster": cluster }] },
+        ]));
+        let told = outbound::read(&proxy, &server("http"), &[endpoint_at("10.244.0.7", 80)]).unwrap();
+        assert_eq!((told.mode, told.or_modes), (OriginMode::Disable, expected), "{version}");
+    }
+}
