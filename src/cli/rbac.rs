@@ -1,5 +1,6 @@
 //! `rbac`: the least role with which a command answers in full.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Streams, notice};
@@ -17,7 +18,7 @@ pub struct RbacArgs {
     #[arg(long = "for", value_enum, default_value_t, value_name = "COMMAND")]
     command: Allowed,
     /// Only for servers and clients of these namespaces (repeatable): Roles in place of a cluster-wide one
-    #[arg(short, long, value_name = "NAMESPACE", value_delimiter = ',')]
+    #[arg(short, long, value_name = "NAMESPACE", value_delimiter = ',', value_parser = named())]
     namespace: Vec<String>,
     /// For a run with --no-probe, which executes nothing in pods
     #[arg(long)]
@@ -29,19 +30,19 @@ pub struct RbacArgs {
     #[arg(long, conflicts_with = "no_probe")]
     debug_image: bool,
     /// User to bind the roles to (repeatable)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = named())]
     user: Vec<String>,
     /// Group to bind the roles to (repeatable)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = named())]
     group: Vec<String>,
     /// Service account to bind the roles to (repeatable)
     #[arg(long, value_name = "NAMESPACE:NAME", value_parser = service_account)]
     serviceaccount: Vec<Subject>,
     /// Namespace of Istio's control plane
-    #[arg(short = 'i', long, value_name = "NAMESPACE", default_value = "istio-system")]
+    #[arg(short = 'i', long, value_name = "NAMESPACE", default_value = "istio-system", value_parser = named())]
     istio_namespace: String,
     /// Revision of a control plane beside the default one, whose mesh configuration is read too (repeatable)
-    #[arg(long, value_name = "REVISION", value_delimiter = ',')]
+    #[arg(long, value_name = "REVISION", value_delimiter = ',', value_parser = named())]
     revision: Vec<String>,
 }
 
@@ -88,6 +89,10 @@ pub fn run(args: &RbacArgs, streams: &mut Streams<'_>) -> Exit {
         notice::line(streams.err, &format!("hint: {text}"));
     }
     Exit::Clean
+}
+
+fn named() -> NonEmptyStringValueParser {
+    NonEmptyStringValueParser::new()
 }
 
 fn service_account(text: &str) -> Result<Subject, String> {
