@@ -53,5 +53,5 @@ async fn what_may_be_done_is_done() {
     let ended = server.check(&[]).await;
     assert_eq!(ended.unseen(), []);
     let pairs = ended.report["pairs"].as_array().unwrap();
-    assert!(pairs.iter().all(|pair| pair["observed"].get("http").is_some()), "{}", ended.report);
+    assert_eq!(pairs.iter().filter(|pair| pair["observed"].get("http").is_some()).count(), 9);
 }
