@@ -81,6 +81,37 @@ fn istios_counters_tell_who_called_and_how_as_the_servers_proxy_saw_it() {
     assert_eq!(calls, expected);
 }
 
+/// Upstream Envoy has none of these counters. What Istio's own proxy writes is known from what its tests demand of it.
+#[test]
+fn what_istios_proxy_is_held_to_by_its_own_tests_is_read() {
+    #[derive(serde::Deserialize)]
+    struct Metric {
+        family: String,
+        value: u64,
+        labels: Vec<(String, String)>,
+    }
+    let metrics: Vec<Metric> = serde_saphyr::from_str(include_str!("vectors/istio-proxy-metrics.yaml")).unwrap();
+    let line = |Metric { family, value, labels }: &Metric| {
+        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        format!("# TYPE {family} counter\n{family}{{{}}} {value}\n", labels.join(","))
+    };
+    let text: String = metrics.iter().map(line).collect();
+    let call = |workload: &str, namespace: &str, principal: &str| Call {
+        workload: workload.to_owned(),
+        namespace: namespace.to_owned(),
+        principal: principal.to_owned(),
+        service: "server.default.svc.cluster.local".to_owned(),
+    };
+    let client = "spiffe://cluster.local/ns/default/sa/client";
+    let (over_tls, plain) = (Calls { mutual_tls: 10, plaintext: 0 }, Calls { mutual_tls: 0, plaintext: 10 });
+    let expected = [
+        CallTraffic { call: call("productpage-v1", "default", client), grew: over_tls },
+        CallTraffic { call: call("productpage-v1", "default", "unknown"), grew: plain },
+        CallTraffic { call: call("unknown", "unknown", client), grew: over_tls },
+    ];
+    assert_eq!(read("", &text).since(&Counters::default()).unwrap().calls, expected);
+}
+
 #[test]
 fn counters_that_istio_hides_are_not_zero_and_one_that_went_back_is_another_process() {
     assert!(read("", "").is_empty());

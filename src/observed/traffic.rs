@@ -3,8 +3,8 @@
 //! Two kinds of counters tell about TLS. Those of Envoy itself (`listener.*_15006.*`, `http.inbound_*`) are proven on real
 //! Envoy, recorded and live; they are there only where Istio's `stats_matcher` lets them through, which by default it does
 //! not. Those of Istio's own proxy (`istio_requests_total`, `istio_tcp_connections_opened_total`) name both ends and
-//! `connection_security_policy`; upstream Envoy has none of them, so they are proven against text in the documented form of
-//! Istio's standard metrics alone.
+//! `connection_security_policy`; upstream Envoy has none of them, so they are proven against what the tests of Istio's own
+//! proxy demand of it (istio/proxy, `testdata/metric`), written as Envoy writes counters, and never against a live one.
 
 use std::collections::BTreeMap;
 
@@ -85,7 +85,7 @@ pub struct PortTraffic {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
-    /// The caller's workload; `unknown` where it has no proxy.
+    /// The caller's workload; `unknown` where it has no proxy, or one that tells nothing of itself.
     pub workload: String,
     /// Its namespace.
     pub namespace: String,
