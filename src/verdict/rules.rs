@@ -80,7 +80,7 @@ fn concerns(pair: &Pair) -> Vec<(Code, String, Vec<PolicyRef>)> {
     let no_server_proxy = counted(pair).any(|endpoint| endpoint.proxy == ProxyKind::None);
     let both = pair.client.proxy.is_envoy() && counted(pair).all(|endpoint| endpoint.proxy.is_envoy());
     match (pair.intent.wire, pair.client.proxy) {
-        (Wire::Refused, ProxyKind::None) => {
+        (Wire::Refused, ProxyKind::None) if !nothing_listens(pair) => {
             let objects = pair.responsible.clone();
             found.push((Code::StrictRefusesNoSidecar, cause_key(&objects, pair), objects));
         }
@@ -108,6 +108,11 @@ fn concerns(pair: &Pair) -> Vec<(Code, String, Vec<PolicyRef>)> {
         ) => {}
     }
     found
+}
+
+/// Whether the Service's port is none of the application's: no policy refuses anybody then.
+fn nothing_listens(pair: &Pair) -> bool {
+    counted(pair).any(|endpoint| endpoint.intent.why == Why::NothingListens)
 }
 
 /// Whether a rule makes the client send TLS of its own that a sidecar hands on, or takes for Istio's if the certificate fits.

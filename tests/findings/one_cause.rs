@@ -52,6 +52,15 @@ fn an_application_that_runs_as_the_proxy_is_no_downgrade_beside_it() {
     assert_eq!(codes(&(rule("tls: {mode: DISABLE}") + pod)), ["MTLS102", "MTLS404"]);
 }
 
+/// A headless Service is dialled at its pods' addresses, where its port has to be the application's own.
+#[test]
+fn a_port_that_nobody_listens_on_is_refused_by_no_policy() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: direct, namespace: foo}\n\
+                   spec: {clusterIP: None, selector: {app: httpbin}, ports: [{name: http, port: 8008, targetPort: 80}]}\n---\n";
+    assert_eq!(codes(service), ["MTLS106"]);
+    assert_eq!(codes(&(pa("foo", "default", "{mtls: {mode: STRICT}}") + service)), ["MTLS104", "MTLS106"]);
+}
+
 #[test]
 fn tls_of_a_clients_own_is_told_wherever_a_sidecar_stands_behind() {
     let of = |mode: &str, more: &str| -> Vec<String> {
