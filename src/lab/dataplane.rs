@@ -338,6 +338,7 @@ fn serve(application: Application, echo_tls: &Arc<ServerConfig>) -> io::Result<L
         Application::TcpEcho => Listener::start(echo::serve_tcp),
         Application::Mute => Listener::start(echo::serve_nothing),
         Application::Reset => Listener::start(echo::reset),
+        Application::Full => Listener::full(),
         Application::TlsEcho => {
             let tls = Arc::clone(echo_tls);
             Listener::start(move |stream| echo::serve_tls(stream, peer, Arc::clone(&tls)))

@@ -66,6 +66,8 @@ pub enum Application {
     Mute,
     /// Resets whoever sends it something.
     Reset,
+    /// Listens and accepts nobody: its queue is full, so that no connection is ever made.
+    Full,
 }
 
 /// A Service as DNS and kube-proxy know it.

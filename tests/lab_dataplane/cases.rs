@@ -25,12 +25,6 @@ use crate::lab_dataplane::world::{
     istio_mutual, mesh, originating, server_identity, simple,
 };
 
-/// Cases that are not acted, and why.
-pub(crate) const NOT_ACTED: [(&str, &str); 1] = [(
-    "app-blackhole.none.permissive",
-    "an answer takes three time-outs of ten seconds; the case `tls-to-plain-app.dr-istio-mutual.mute` acts the same one",
-)];
-
 /// Cases whose log of a server's proxy is not compared, and why.
 const LOGS_DIFFER: [(&str, &str); 2] = [
     ("proto-auto.dr-mutual.strict", "Envoy pools the connection, so that its line is not written yet"),
@@ -127,12 +121,20 @@ impl Case {
         if self.says("curltimeout") {
             curl.patience = Duration::from_secs(2);
         }
+        // Three time-outs of ten seconds.
+        if self.says("app-blackhole") {
+            curl.patience = Duration::from_mins(1);
+        }
         curl
     }
 
     /// The slow ones were recorded once.
     fn requests(&self) -> usize {
-        if ["app-slow-curltimeout", "app-slow-vstimeout", "mute"].iter().any(|part| self.says(part)) { 1 } else { 3 }
+        if ["app-blackhole", "app-slow-curltimeout", "app-slow-vstimeout", "mute"].iter().any(|part| self.says(part)) {
+            1
+        } else {
+            3
+        }
     }
 
     /// What the name of a case of the groups `authz` and `jwt` says about callers.
@@ -321,6 +323,9 @@ impl Case {
             }
             "rst" => {
                 httpbin.application.insert(WorkloadPort(PORT), Application::Reset);
+            }
+            "blackhole" => {
+                httpbin.application.insert(WorkloadPort(PORT), Application::Full);
             }
             "mute" => {
                 httpbin.application.insert(WorkloadPort(PORT), Application::Mute);

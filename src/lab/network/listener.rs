@@ -5,11 +5,13 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// How long to wait for other connections to end when there are no descriptors left.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+/// After which a connection on loopback is taken for one that nobody will accept.
+const UNANSWERED: Duration = Duration::from_millis(100);
 
 /// A task that ends when this is dropped.
 #[derive(Debug)]
@@ -66,6 +68,23 @@ impl Listener {
                     Some(_) = connections.join_next() => {}
                 }
             }
+        });
+        Ok(Self { address, _accepts: accepts })
+    }
+
+    /// Listens, with a queue that is full: further connections are neither made nor refused.
+    pub fn full() -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let socket = socket.listen(1)?;
+        let address = socket.local_addr()?;
+        let mut waiting = Vec::new();
+        while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, UNANSWERED) {
+            waiting.push(stream);
+        }
+        let accepts = AbortOnDrop::spawn(async move {
+            let _kept = (socket, waiting);
+            std::future::pending().await
         });
         Ok(Self { address, _accepts: accepts })
     }
