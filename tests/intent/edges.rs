@@ -205,7 +205,7 @@ fn what_a_ztunnel_does_is_not_told_and_says_so() {
     assert_eq!(pair.outcome.wire.as_str(), "unknown");
     assert_eq!(
         pair.because,
-        "the server is behind a ztunnel or waypoint, and ambient is not told yet: httpbin.legacy.svc.cluster.local:8000"
+        "the server is behind a ztunnel or waypoint, and ambient mode is not judged: httpbin.legacy.svc.cluster.local:8000"
     );
     assert_eq!(pair.symptom, None);
 }
