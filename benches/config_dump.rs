@@ -1,8 +1,8 @@
 //! A large `config_dump`, read in memory and as a stream, with the peak memory of a process that does nothing else.
 //!
 //! `cargo bench --bench config_dump`; with a peer beside it where `ISTIOCTL` names one. The dump is made here, 100 MB in the
-//! shape of a large mesh's proxy, or taken from `CONFIG_DUMP`. The limits are for what a check of one service keeps of it; what
-//! everything costs is shown beside them.
+//! shape of a large mesh's proxy, or taken from `CONFIG_DUMP`. The limits are for what a check keeps of it, of one service or of fifty;
+//! what everything costs is shown beside them.
 
 #![expect(
     clippy::print_stdout,
@@ -27,6 +27,8 @@ const RUNS: usize = 5;
 const NUMBER: usize = 8;
 const HOST: &str = "svc-8.team-8.svc.cluster.local";
 const PORT: u16 = 80;
+/// How many a check of a namespace may be about.
+const SEVERAL: usize = 50;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
@@ -46,6 +48,8 @@ fn main() -> ExitCode {
     let nothing = run("a process that reads nothing", "nothing", &path);
     let memory = run("memory, one service", "memory-one", &path);
     let stream = run("stream, one service", "stream-one", &path);
+    let several = run("memory, fifty services", "memory-several", &path);
+    let several_streamed = run("stream, fifty services", "stream-several", &path);
     // For comparison: nobody asks about everything at once but to see what it costs.
     let whole = run("memory, everything", "memory-all", &path);
     run("stream, everything", "stream-all", &path);
@@ -58,6 +62,8 @@ fn main() -> ExitCode {
     let mut kept = true;
     kept &= limit("above the input in memory, one service (MB)", memory.peak - input, 20.0);
     kept &= limit("in all when streaming one service (MB)", stream.peak, 8.0);
+    kept &= limit("above the input in memory, fifty services (MB)", several.peak - input, 20.0);
+    kept &= limit("in all when streaming fifty services (MB)", several_streamed.peak, 8.0);
     kept &= limit("one service of a proxy that knows thousands (kB)", kilo(generate::one_service(NUMBER)), 20.0);
     println!("of the stream's memory, the process itself           {:>8.1} MB", nothing.peak);
     println!("above the input in memory, everything                {:>8.1} MB", whole.peak - input);
@@ -112,7 +118,13 @@ fn run(what: &str, how: &str, path: &Path) -> Cost {
 
 /// In the process of its own: reads, and prints seconds and peak megabytes.
 fn measure(how: &str, path: &Path) {
-    let wanted = if how.ends_with("-one") { Wanted::services([(HOST, PORT)]) } else { Wanted::all() };
+    // Every fourth has the port.
+    let fifty = (0..SEVERAL).map(|number| (generate::host(number * 4), PORT));
+    let wanted = match how {
+        "memory-one" | "stream-one" => Wanted::services([(HOST, PORT)]),
+        "memory-several" | "stream-several" => Wanted::services(fifty),
+        _ => Wanted::all(),
+    };
     let began = Instant::now();
     if how == "nothing" {
         return tell(began);

@@ -69,6 +69,11 @@ fn place(number: usize) -> (String, String, usize) {
     (namespace, host, [80, 8080, 9090, 443].get(number % 4).copied().unwrap_or(80))
 }
 
+/// The host of a service.
+pub(crate) fn host(number: usize) -> String {
+    place(number).1
+}
+
 fn sds(name: &str) -> Value {
     json!({ "name": name, "sds_config": { "api_config_source": { "api_type": "GRPC",
         "grpc_services": [ { "envoy_grpc": { "cluster_name": "sds-grpc" } } ],

@@ -84,7 +84,7 @@ impl Listener {
         }
         let accepts = AbortOnDrop::spawn(async move {
             let _kept = (socket, waiting);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         Ok(Self { address, _accepts: accepts })
     }
