@@ -17,18 +17,18 @@ pub struct ListenerEntry {
     pub name: String,
     /// What serves.
     #[serde(alias = "activeState")]
-    pub active_state: Option<ListenerState>,
+    pub active_state: Option<Box<ListenerState>>,
     /// What waits for its secrets or routes.
     #[serde(alias = "warmingState")]
-    pub warming_state: Option<ListenerState>,
+    pub warming_state: Option<Box<ListenerState>>,
     /// What was replaced and still serves its connections.
     #[serde(alias = "drainingState")]
-    pub draining_state: Option<ListenerState>,
+    pub draining_state: Option<Box<ListenerState>>,
     /// A rejected update.
     #[serde(alias = "errorState")]
     pub error_state: Option<UpdateFailure>,
     /// A static listener.
-    pub listener: Option<Listener>,
+    pub listener: Option<Box<Listener>>,
     /// When a static listener was made.
     #[serde(alias = "lastUpdated")]
     pub last_updated: Option<String>,

@@ -64,10 +64,10 @@ fn listener(proxy: &Proxy, port: WorkloadPort) -> Option<(&Kept<ListenerEntry>, 
 
 fn serving(entry: &ListenerEntry) -> Option<ListenerState> {
     let fixed = || {
-        let listener = entry.listener.clone()?;
+        let listener = entry.listener.as_deref()?.clone();
         Some(ListenerState { version_info: String::new(), listener, last_updated: entry.last_updated.clone() })
     };
-    entry.active_state.clone().or_else(fixed)
+    entry.active_state.as_deref().cloned().or_else(fixed)
 }
 
 /// The mode of Istio's that makes such chains.
