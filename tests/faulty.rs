@@ -17,6 +17,7 @@ use front::{Fate, Front};
 
 mod front;
 mod lists;
+mod no_mesh;
 mod pods;
 mod reviews;
 
