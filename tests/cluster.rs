@@ -47,6 +47,8 @@ mod settle;
 mod shrink;
 #[path = "cluster/suite/stale.rs"]
 mod stale;
+#[path = "cluster/suite/tool.rs"]
+mod tool;
 #[path = "cluster/suite/waits.rs"]
 mod waits;
 #[path = "meshes/yaml.rs"]

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::gather::check::Checked;
 use crate::gather::scope::Unmatched;
 use crate::model::evidence::{Added, FailedLook};
-use crate::verdict::report::NotJudged;
+use crate::verdict::report::{NotJudged, WhyNotJudged};
 
 /// An error and what to do about it.
 pub fn error(streams: &mut Streams<'_>, text: &str, hint: Option<&str>) {
@@ -33,9 +33,9 @@ pub fn beside(streams: &mut Streams<'_>, checked: &Checked) {
         line(streams.err, &format!("note: {what} and stays there as long as the pod does"));
     }
     for NotJudged { why, pods } in &checked.report.mesh.not_judged {
-        let what = match *why {
-            "windows" => "on Windows, where Istio has no proxy",
-            _ => "in ambient mode",
+        let what = match why {
+            WhyNotJudged::Ambient => "in ambient mode",
+            WhyNotJudged::Windows => "on Windows, where Istio has no proxy",
         };
         let (s, named) = (if pods.len() == 1 { "" } else { "s" }, few(pods));
         line(streams.err, &format!("not judged: {} pod{s} {what}: {named}", pods.len()));

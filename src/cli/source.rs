@@ -177,20 +177,15 @@ impl SourceArgs {
     }
 
     fn refuse_contradictions(&self, scope: &Scope, streams: &mut Streams<'_>) -> Result<(), Exit> {
-        if scope.negative_test && !self.is_cluster() && !self.standalone {
-            notice::error(streams, "--negative-test sends requests to a mesh that runs; files have none", None);
-            return Err(Exit::Usage);
-        }
-        if scope.debug_image.is_some() && !self.is_cluster() && !self.standalone {
-            notice::error(streams, "--debug-image adds containers to pods that run; files have none", None);
-            return Err(Exit::Usage);
-        }
-        if scope.wait.is_some() && !self.is_cluster() && !self.standalone {
-            notice::error(streams, "--wait asks the proxies of a mesh that runs; files have none", None);
-            return Err(Exit::Usage);
-        }
-        if scope.proxies.traffic.is_some() && !self.is_cluster() && !self.standalone {
-            notice::error(streams, "--traffic watches a mesh that runs; files and bundles do not", None);
+        let is_asked = [
+            (scope.negative_test, "--negative-test sends requests to a mesh that runs; files have none"),
+            (scope.debug_image.is_some(), "--debug-image adds containers to pods that run; files have none"),
+            (scope.wait.is_some(), "--wait asks the proxies of a mesh that runs; files have none"),
+            (scope.proxies.traffic.is_some(), "--traffic watches a mesh that runs; files and bundles do not"),
+        ];
+        let runs = self.is_cluster() || self.standalone;
+        if let Some((_, why)) = is_asked.into_iter().find(|(is_asked, _)| *is_asked && !runs) {
+            notice::error(streams, why, None);
             return Err(Exit::Usage);
         }
         if let Some(version) = self.istio_version

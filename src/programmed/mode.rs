@@ -43,7 +43,7 @@ pub(super) fn of(
 /// Whether the control plane is of before 1.19, by the version of the proxy that it injected.
 fn notes_nothing(proxy: &Proxy) -> bool {
     let version = proxy.bootstrap.as_ref().and_then(|own| own.node.metadata.istio_version.as_deref()?.parse().ok());
-    version.is_some_and(|version: IstioVersion| (version.major, version.minor) < (1, 19))
+    version.is_some_and(|version: IstioVersion| !version.at_least(19))
 }
 
 /// Whether requests keep their own ALPN: istiod notes it for SIMPLE and MUTUAL, since 1.19.

@@ -68,11 +68,9 @@ impl Cluster {
         let addition = json!({ "spec": { "ephemeralContainers": [container] } });
         let part = format!("{path}/ephemeralcontainers");
         self.ask(Method::PATCH, &part, addition.to_string().into_bytes(), &tried).await?;
-        let failed = |reason| Failure { tried: tried.clone(), reason };
-        match tokio::time::timeout(START, self.started(&path, &name, &tried)).await {
-            Ok(outcome) => outcome.map(|()| DebugContainer { name, is_new: true }),
-            Err(_) => Err(failed(Reason::TimedOut(START))),
-        }
+        let started = tokio::time::timeout(START, self.started(&path, &name, &tried)).await;
+        started.unwrap_or(Err(Failure { tried, reason: Reason::TimedOut(START) }))?;
+        Ok(DebugContainer { name, is_new: true })
     }
 
     /// Looks at the pod until a container of it runs, or never will.

@@ -10,7 +10,7 @@ use crate::model::workload::{OperatingSystem, Pod};
 use crate::verdict::concerned::Alike;
 use crate::verdict::policies::Concerns;
 use crate::verdict::proxies;
-use crate::verdict::report::{Finding, Listed, MeshView, NotJudged, Pair, Report, RevisionView, Summary};
+use crate::verdict::report::{Finding, Listed, MeshView, NotJudged, Pair, Report, RevisionView, Summary, WhyNotJudged};
 use crate::verdict::rules::Causes;
 
 /// Puts pairs in their order, finds what is worth telling, worst first, and counts.
@@ -116,8 +116,11 @@ fn not_judged(snapshot: &Snapshot) -> Vec<NotJudged> {
         pods.sort_unstable();
         (!pods.is_empty()).then_some(NotJudged { why, pods })
     };
-    [named("ambient", |pod| pod.proxy.is_ambient()), named("windows", |pod| pod.os == OperatingSystem::Windows)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        named(WhyNotJudged::Ambient, |pod| pod.proxy.is_ambient()),
+        named(WhyNotJudged::Windows, |pod| pod.os == OperatingSystem::Windows),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

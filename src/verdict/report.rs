@@ -87,10 +87,20 @@ pub struct MeshView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotJudged {
-    /// `ambient`: a ztunnel takes what they send and receive. `windows`: Istio has no proxy for their nodes.
-    pub why: &'static str,
+    /// The reason.
+    pub why: WhyNotJudged,
     /// `namespace/pod`, in byte order.
     pub pods: Vec<String>,
+}
+
+/// Why nothing is told about pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhyNotJudged {
+    /// A ztunnel takes what they send and receive.
+    Ambient,
+    /// Istio has no proxy for their nodes.
+    Windows,
 }
 
 /// A control-plane revision.

@@ -1,14 +1,12 @@
 //! Workloads of other kinds than the seeds': what the tool says of each by policy and by the proxies, and what curl sees.
 
-use std::process::Command;
-
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::kubectl::{apply, delete_policies, printed};
+use crate::kubectl::{applied, delete_policies, printed};
 use crate::place::Place;
-use crate::scenario::lab::finish;
 use crate::settle::Mark;
+use crate::tool::{check, pair, report};
 
 /// Service, port, scheme.
 const SERVICES: [(&str, u16, &str); 6] = [
@@ -26,16 +24,14 @@ const ROLLOUTS: [&str; 6] =
 /// What is not as it should be.
 pub(crate) fn other_workloads() -> Result<Vec<String>> {
     delete_policies()?;
-    if let Some(refused) = apply(include_str!("../world/extras.yaml"))? {
-        bail!("kubectl apply: {refused}");
-    }
+    applied(include_str!("../world/extras.yaml"))?;
     for rollout in ROLLOUTS {
         printed(&["rollout", "status", "-n", "extras", rollout, "--timeout=110s"])?;
     }
     printed(&["wait", "-n", "extras", "--for=condition=Complete", "job/finished", "--timeout=110s"])?;
     Mark::apply()?.await_everywhere(&Place::own().sidecars, &[])?;
     let seen = CLIENTS.iter().map(|client| loop_of(client)).collect::<Result<Vec<_>>>()?;
-    let report = check()?;
+    let report = report(&["-n", "extras", "--from", "sleep.foo", "--from", "sleep.bar", "--from", "sleep.legacy"])?;
     let mut wrong = Vec::new();
     for (client, answers) in CLIENTS.iter().zip(seen) {
         for ((service, port, _), answer) in SERVICES.iter().zip(answers) {
@@ -69,22 +65,6 @@ fn loop_of(client: &str) -> Result<Vec<(String, u8)>> {
     text.lines().map(answer).collect()
 }
 
-fn mtls(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"));
-    command.args(["check", "-o", "json"]).args(arguments);
-    command
-}
-
-fn report(command: Command) -> Result<Value> {
-    let output = finish(command)?;
-    serde_json::from_str(&output.stdout).with_context(|| format!("exit {:?}: {}", output.code, output.stderr.trim()))
-}
-
-fn check() -> Result<Value> {
-    let from = ["--from", "sleep.foo", "--from", "sleep.bar", "--from", "sleep.legacy"];
-    report(mtls(&[&["-n", "extras"], from.as_slice()].concat()))
-}
-
 /// A curl that was answered by the application: the echo sends the request back, which curl takes for HTTP 0.9 and refuses with 1;
 /// the DNS server knows no such path.
 fn was_answered((code, exit): &(String, u8)) -> bool {
@@ -92,8 +72,7 @@ fn was_answered((code, exit): &(String, u8)) -> bool {
 }
 
 fn differences(report: &Value, id: &str, answer: &(String, u8)) -> Vec<String> {
-    let pairs = report["pairs"].as_array().into_iter().flatten();
-    let Some(pair) = pairs.into_iter().find(|pair| pair["id"] == id) else {
+    let Some(pair) = pair(report, id) else {
         return vec!["the report has no such pair".to_owned()];
     };
     let mut wrong = Vec::new();
@@ -117,7 +96,7 @@ fn differences(report: &Value, id: &str, answer: &(String, u8)) -> Vec<String> {
 
 /// A job that has finished calls nobody.
 fn clients() -> Result<Vec<String>> {
-    let report = report(mtls(&["httpbin.foo:8000", "--no-probe", "--no-proxy"]))?;
+    let report = report(&["httpbin.foo:8000", "--no-probe", "--no-proxy"])?;
     let pairs = report["pairs"].as_array().into_iter().flatten();
     let jobs = pairs.filter(|pair| pair["client"]["workload"] == "finished");
     Ok(jobs.map(|pair| format!("a job that has finished is called a client: {}", pair["id"])).collect())
@@ -125,7 +104,7 @@ fn clients() -> Result<Vec<String>> {
 
 /// An image without curl is named, and what to do about it.
 fn without_curl() -> Result<Vec<String>> {
-    let output = finish(mtls(&["httpbin.foo:8000", "--from", "bare.extras", "--probe"]))?;
+    let output = check(&["httpbin.foo:8000", "--from", "bare.extras", "--probe"])?;
     let said = ["(container bare): the container has no curl:", "--from app=sleep"];
     let missing = said.iter().filter(|text| !output.stderr.contains(**text));
     Ok(missing.map(|text| format!("`{text}` is not in standard error: {}", output.stderr.trim())).collect())
@@ -134,7 +113,7 @@ fn without_curl() -> Result<Vec<String>> {
 /// Requests from the pod's own network, by a container that is added to it.
 fn with_a_container_that_has_it() -> Result<Vec<String>> {
     let arguments = ["httpbin.foo:8000", "--from", "bare.extras", "--debug-image", "localhost/app:1"];
-    let report = report(mtls(&arguments))?;
+    let report = report(&arguments)?;
     let pair = report["pairs"].get(0).context("the report has no pair")?;
     let said = [("/observed/wire", "mutual-tls"), ("/observed/http", "200"), ("/observed/peer/uri", PEER)];
     let wrong = said.iter().filter(|(path, due)| pair.pointer(path).is_none_or(|said| said != due));

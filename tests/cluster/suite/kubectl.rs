@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::scenario::lab::{Output, finish};
 
@@ -11,6 +11,11 @@ pub(crate) fn kubectl(arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new("kubectl");
     command.arg("--request-timeout=60s").args(arguments);
     finish(command).with_context(|| format!("kubectl {}", arguments.join(" ")))
+}
+
+/// Applies manifests that have to be taken.
+pub(crate) fn applied(manifests: &str) -> Result<()> {
+    apply(manifests)?.map_or(Ok(()), |refused| bail!("kubectl apply: {}", refused.trim()))
 }
 
 /// What it prints, where anything but success is an error.

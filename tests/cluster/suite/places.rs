@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::kubectl::delete_policies;
-use crate::scenario::lab::finish;
+use crate::tool::check;
 
 /// A namespace without a control plane is told apart from the one that has it, and the answer is that of the mesh's defaults.
 pub(crate) fn another_namespace() -> Result<Vec<String>> {
@@ -14,9 +14,7 @@ pub(crate) fn another_namespace() -> Result<Vec<String>> {
         ("nowhere", Some("hint: istiod runs in namespace istio-system: `-i istio-system`")),
         ("istio-system", None),
     ] {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"));
-        command.args(["check", "httpbin.foo:8000", "--from", "sleep.foo", "-i", named]);
-        let output = finish(command)?;
+        let output = check(&["httpbin.foo:8000", "--from", "sleep.foo", "-i", named])?;
         if output.code != Some(0) || !output.stdout.contains("1 pair: 1 mTLS") {
             wrong.push(format!("-i {named}: exit {:?}: {}", output.code, output.stdout.trim()));
         }

@@ -2,14 +2,15 @@
 
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::kubectl::{apply, delete_policies, printed};
+use crate::kubectl::{applied, delete_policies, printed};
 use crate::place::Place;
 use crate::scenario::lab::{Output, finish};
 use crate::scenario::row::Name;
 use crate::settle::Mark;
+use crate::tool::{pair, report};
 
 /// A client of the second control plane.
 const WORLD: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: canary, labels: {istio.io/rev: canary}}\n---\n\
@@ -35,15 +36,13 @@ pub(crate) fn a_second_control_plane() -> Result<Vec<String>> {
 }
 
 fn judged() -> Result<Vec<String>> {
-    if let Some(refused) = apply(WORLD)? {
-        bail!("kubectl apply: {refused}");
-    }
+    applied(WORLD)?;
     printed(&["rollout", "status", "-n", "canary", "deploy/sleep", "--timeout=60s"])?;
     let mut wrong = Vec::new();
     let mut sidecars = Place::own().sidecars;
     sidecars.push(Name { name: "sleep".to_owned(), namespace: "canary".to_owned() });
     Mark::apply()?.await_everywhere(&sidecars, &[])?;
-    let report = check()?;
+    let report = asked()?;
     let revisions = report["mesh"]["revisions"].as_array().into_iter().flatten();
     let names: Vec<&str> = revisions.filter_map(|one| one["name"].as_str()).collect();
     if names != ["default", "canary"] {
@@ -53,28 +52,22 @@ fn judged() -> Result<Vec<String>> {
     wrong.extend(differences(&report, "canary", ("plaintext", "200", "plaintext")));
     wrong.extend(differences(&report, "foo", ("mutual-tls", "200", "mutual-tls")));
 
-    if let Some(refused) = apply(STRICT)? {
-        bail!("kubectl apply: {refused}");
-    }
+    applied(STRICT)?;
     Mark::apply()?.await_everywhere(&sidecars, &[])?;
-    let report = check()?;
+    let report = asked()?;
     wrong.extend(differences(&report, "canary", ("refused", "503", "refused")));
     wrong.extend(differences(&report, "foo", ("mutual-tls", "200", "mutual-tls")));
     Ok(wrong)
 }
 
-fn check() -> Result<Value> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"));
-    command.args(["check", "httpbin.foo:8000", "--from", "sleep.canary", "--from", "sleep.foo", "-o", "json"]);
-    let output = finish(command)?;
-    serde_json::from_str(&output.stdout).with_context(|| format!("exit {:?}: {}", output.code, output.stderr.trim()))
+fn asked() -> Result<Value> {
+    report(&["httpbin.foo:8000", "--from", "sleep.canary", "--from", "sleep.foo"])
 }
 
 /// By policy and by the proxies, curl's status, and what went over the wire.
 fn differences(report: &Value, client: &str, (told, http, seen): (&str, &str, &str)) -> Vec<String> {
     let id = format!("{client}/sleep->foo/httpbin:8000");
-    let pairs = report["pairs"].as_array().into_iter().flatten();
-    let Some(pair) = pairs.into_iter().find(|pair| pair["id"] == id) else {
+    let Some(pair) = pair(report, &id) else {
         return vec![format!("{id}: the report has no such pair")];
     };
     let due = [

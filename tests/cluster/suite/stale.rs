@@ -6,10 +6,10 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::kubectl::{apply, delete_policies, printed};
+use crate::kubectl::{applied, delete_policies, printed};
 use crate::place::Place;
 use crate::run::check;
 use crate::scenario::lab::finish;
@@ -85,10 +85,6 @@ pub(crate) fn stale_push() -> Result<Vec<String>> {
     }
     delete_policies()?;
     Ok(wrong)
-}
-
-fn applied(manifest: &str) -> Result<()> {
-    apply(manifest)?.map_or(Ok(()), |refused| bail!("refused: {refused}"))
 }
 
 /// Whether the cluster of a proxy for httpbin.foo names a DestinationRule.
