@@ -21,4 +21,5 @@ pub mod suggest;
 mod tallied;
 pub mod traffic;
 mod waiting;
+mod wget;
 mod witnesses;

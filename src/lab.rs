@@ -20,4 +20,5 @@ pub mod network;
 mod pilot_agent;
 pub mod proxy;
 pub mod store;
+mod wget;
 pub mod world;

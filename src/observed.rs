@@ -8,3 +8,4 @@ pub mod probe;
 pub mod repeats;
 pub mod signature;
 pub mod traffic;
+pub mod wget;

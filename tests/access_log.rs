@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kubectl_mtls::model::evidence::Transfer;
+use kubectl_mtls::model::evidence::{Program, Transfer};
 use kubectl_mtls::model::port::PortClass;
 use kubectl_mtls::observed::access_log::{Line, lines};
 use kubectl_mtls::observed::causes::{self, Cause, Heard};
@@ -72,6 +72,7 @@ fn the_log_tells_causes_apart_that_the_body_does_not() {
                connection failure"
             .to_owned(),
         message: None,
+        program: Program::Curl,
     };
     let ends = Ends { client_proxy: true, server_proxy: Some(true), class: PortClass::Http, echoes: true };
     let of = |heard: Heard| causes::of(&transfer, ends, &heard);

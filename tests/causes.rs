@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use kubectl_mtls::model::evidence::Transfer;
+use kubectl_mtls::model::evidence::{Program, Transfer};
 use kubectl_mtls::model::port::PortClass;
 use kubectl_mtls::model::wire::{Handling, Outcome, Sends, Why, Wire};
 use kubectl_mtls::observed::causes::{self, Cause, Heard, blames_tls};
@@ -43,6 +43,7 @@ impl Case {
             headers: self.headers.clone(),
             body: self.body.clone(),
             message: None,
+            program: Program::Curl,
         }
     }
 

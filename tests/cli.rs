@@ -361,7 +361,7 @@ fn an_empty_mesh_is_an_answer() {
 }
 
 #[test]
-fn a_pod_without_curl_is_told_apart_from_a_refusal() {
+fn a_pod_without_curl_and_wget_is_told_apart_from_a_refusal() {
     let deployment = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: sleep, namespace: foo}
@@ -372,13 +372,13 @@ spec:
     metadata: {labels: {app: sleep}}
     spec:
       serviceAccountName: sleep
-      containers: [{name: sleep, image: busybox}]
+      containers: [{name: sleep, image: pause}]
 ";
     mtls(&["check", "--standalone", "-f", "sleep.yaml", "-o", "json"])
         .file("sleep.yaml", deployment)
         .end()
         .status(4)
-        .stderr(&["foo/sleep-", "no curl"])
+        .stderr(&["foo/sleep-", "the container has neither curl nor wget: "])
         .stdout(&["\"unseen\": \"no-curl\"", "\"observed\": {\n        \"wire\": \"mutual-tls\""]);
 }
 

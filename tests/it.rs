@@ -33,4 +33,5 @@ mod signature;
 mod summaries;
 mod traffic;
 mod waiting;
+mod wget;
 mod xfcc;

@@ -1,6 +1,6 @@
 //! `check --negative-test`: what STRICT must refuse is sent, and an answer is a finding.
 
-use kubectl_mtls::model::evidence::Transfer;
+use kubectl_mtls::model::evidence::{Program, Transfer};
 use kubectl_mtls::verdict::negative::{Attempt, Sent};
 use serde_json::{Value, json};
 
@@ -130,7 +130,14 @@ fn what_curl_says_is_judged_by_what_was_sent() {
         ("000", 35, "", Sent::Plaintext, "unclear"),
     ] {
         let message = Some(message.to_owned()).filter(|text| !text.is_empty());
-        let transfer = Transfer { http: http.to_owned(), exit, headers: Vec::new(), body: String::new(), message };
+        let transfer = Transfer {
+            http: http.to_owned(),
+            exit,
+            headers: Vec::new(),
+            body: String::new(),
+            message,
+            program: Program::Curl,
+        };
         assert_eq!(Attempt::of(&transfer, sent).outcome, outcome, "{transfer:?} {sent:?}");
     }
 }

@@ -6,7 +6,7 @@
     reason = "a recorded case that cannot be read is a failed test"
 )]
 
-use kubectl_mtls::model::evidence::Transfer;
+use kubectl_mtls::model::evidence::{Program, Transfer};
 use kubectl_mtls::model::port::PortClass;
 use kubectl_mtls::model::wire::Wire;
 use kubectl_mtls::observed::signature::{Answerer, Conclusion, Ends, Peer};
@@ -30,6 +30,7 @@ fn transfer(case: &Value) -> Transfer {
             .collect(),
         body: text(case, "/response_body").to_owned(),
         message: None,
+        program: Program::Curl,
     }
 }
 
@@ -96,6 +97,7 @@ fn the_last_element_of_the_header_names_the_caller() {
         ],
         body: body.to_owned(),
         message: None,
+        program: Program::Curl,
     };
     let ends = Ends { client_proxy: true, server_proxy: Some(true), class: PortClass::Http, echoes: true };
     let conclusion = Conclusion::of(&transfer, ends);

@@ -18,6 +18,7 @@ use kubectl_mtls::model::proxy_answers::{AdminEndpoint, Answer, ProxyAnswers};
 use kubectl_mtls::observed::access_log;
 use kubectl_mtls::observed::probe::{Patience, Question, Script};
 use kubectl_mtls::observed::traffic::Counters;
+use kubectl_mtls::observed::wget::{Ended, Wget};
 use kubectl_mtls::print::jsonpath::Template;
 use kubectl_mtls::programmed::proxy::{Proxy, Wanted};
 use kubectl_mtls::verdict::finding::{Code, Override};
@@ -117,6 +118,10 @@ pub fn transcript(bytes: &[u8]) {
     let question = Question::new("http://httpbin.foo:8000/headers");
     let script = Script::new(0, vec![question; 3], Patience::default());
     assert_eq!(script.answers(stdout, stderr, "it ended").len(), 3);
+    for (wget, code) in [(Wget::Gnu, 8), (Wget::BusyBox { bounded: true }, 1), (Wget::Gnu, 0)] {
+        let _ = wget.answer(stdout, stderr, Ended::Exited(code));
+    }
+    let _ = Wget::of(stdout, stderr);
 }
 
 /// A template of `-o jsonpath=`, parsed and run.

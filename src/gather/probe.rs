@@ -1,10 +1,11 @@
-//! Requests from test clients to echo servers: one exec per client pod, whatever the number of servers.
+//! Requests from test clients to echo servers: one exec per client pod, whatever the number of servers; by wget, one for each request.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _};
 
 use futures_util::StreamExt as _;
 
+use crate::gather::wget;
 use crate::model::evidence::{Added, FailedLook, Reading, Transfer, Unseen};
 use crate::model::pair::ServerRef;
 use crate::model::workload::Pod;
@@ -81,43 +82,87 @@ pub async fn run(cluster: &Cluster, plans: &[ClientPlan<'_>], manner: Manner<'_>
     let mut answers = Answers { execs: plans.len(), ..Answers::default() };
     let mut ends =
         futures_util::stream::iter(plans.iter().map(|plan| one(cluster, plan, manner))).buffer_unordered(AT_ONCE);
-    while let Some(((readings, failed), added)) = ends.next().await {
+    while let Some(One { outcome: (readings, failed), added, more_execs }) = ends.next().await {
         answers.by_call.extend(readings);
         answers.failed.extend(failed);
-        answers.execs += usize::from(added.is_some());
-        answers.added.extend(added.into_iter().filter_map(|(added, is_new)| is_new.then_some(added)));
+        answers.execs += more_execs;
+        answers.added.extend(added);
     }
     answers.failed.sort_by(|a, b| a.tried.cmp(&b.tried));
     answers.added.sort();
     answers
 }
 
-type Readings = Vec<(usize, Reading<Transfer>)>;
+/// By the caller's numbers.
+pub(super) type Readings = Vec<(usize, Reading<Transfer>)>;
 type Outcome = (Readings, Option<FailedLook>);
 
-/// What came of a plan, and the container that was taken in place of the pod's own: whether it was added for that.
-async fn one(cluster: &Cluster, plan: &ClientPlan<'_>, manner: Manner<'_>) -> (Outcome, Option<(Added, bool)>) {
+/// What came of a plan.
+struct One {
+    outcome: Outcome,
+    /// The container that was added for it.
+    added: Option<Added>,
+    /// How many execs it took beside the first.
+    more_execs: usize,
+}
+
+async fn one(cluster: &Cluster, plan: &ClientPlan<'_>, manner: Manner<'_>) -> One {
     let questions = plan.calls.iter().map(|call| Question::new(url(call))).collect();
     let script = Script::new(nonce(), questions, manner.patience);
     let ran = sent(cluster, plan.pod, plan.container, &script).await;
-    let (Some(image), Ok(Ran { end: End::NoSuchProgram(_), .. })) = (manner.debug_image, &ran) else {
-        return (outcome((plan, plan.container), &script, ran), None);
-    };
+    match (ran, manner.debug_image) {
+        (Ok(Ran { end: End::NoSuchProgram(_), .. }), Some(image)) => from_another(cluster, plan, &script, image).await,
+        (Ok(Ran { end: End::NoSuchProgram(text), .. }), None) => by_wget(cluster, plan, manner.patience, text).await,
+        (ran, _) => One { outcome: outcome((plan, plan.container), &script, ran), added: None, more_execs: 0 },
+    }
+}
+
+/// From a container of this image, which is added to the pod where none is there.
+async fn from_another(cluster: &Cluster, plan: &ClientPlan<'_>, script: &Script, image: &str) -> One {
     let (namespace, pod) = (plan.pod.namespace(), plan.pod.meta.name.as_str());
     match cluster.debug_container(namespace, pod, image).await {
-        Err(failure) => (outcome((plan, plan.container), &script, Err(failure)), None),
+        Err(failure) => {
+            One { outcome: outcome((plan, plan.container), script, Err(failure)), added: None, more_execs: 0 }
+        }
         Ok(DebugContainer { name, is_new }) => {
-            let ran = sent(cluster, plan.pod, &name, &script).await;
-            let outcome = outcome((plan, &name), &script, ran);
+            let ran = sent(cluster, plan.pod, &name, script).await;
+            let outcome = outcome((plan, &name), script, ran);
             let [namespace, pod, image] = [namespace, pod, image].map(str::to_owned);
-            (outcome, Some((Added { namespace, pod, container: name, image }, is_new)))
+            let added = is_new.then_some(Added { namespace, pod, container: name, image });
+            One { outcome, added, more_execs: 1 }
         }
     }
 }
 
+/// Without curl, whose absence the runtime told in these words.
+async fn by_wget(cluster: &Cluster, plan: &ClientPlan<'_>, patience: Patience, text: String) -> One {
+    match wget::of(cluster, plan).await {
+        Err(has) => One { outcome: without((plan, plan.container), has, text), added: None, more_execs: 1 },
+        Ok(wget) => {
+            let readings = wget::send(cluster, plan, wget, patience).await;
+            let more_execs = 1 + readings.len();
+            let look = inconclusive(plan, &readings);
+            One { outcome: (readings, look), added: None, more_execs }
+        }
+    }
+}
+
+/// Where wget told too little.
+fn inconclusive(plan: &ClientPlan<'_>, readings: &Readings) -> Option<FailedLook> {
+    let unseen = readings.iter().filter_map(|(_, reading)| match reading {
+        Reading::Unseen(why) => why.detail(),
+        Reading::Seen(_) => None,
+    });
+    let (count, first) = (unseen.clone().count(), unseen.into_iter().next()?);
+    Some(FailedLook {
+        tried: format!("conclude from wget in {}", place(plan, plan.container)),
+        why: format!("{count} of {} answers: {first}", readings.len()),
+        next: Some(WITH_CURL.to_owned()),
+    })
+}
+
 /// What a run in a container of the client comes to.
 fn outcome((plan, container): (&ClientPlan<'_>, &str), script: &Script, ran: Result<Ran, Failure>) -> Outcome {
-    let all = |why: &Unseen| plan.calls.iter().map(|call| (call.number, Reading::Unseen(why.clone()))).collect();
     match ran {
         Err(failure) => {
             let why = match &failure.reason {
@@ -125,14 +170,21 @@ fn outcome((plan, container): (&ClientPlan<'_>, &str), script: &Script, ran: Res
                 Reason::TimedOut(bound) => Unseen::TimedOut(format!("no answer within {bound:?}")),
                 other => Unseen::Failed(other.to_string()),
             };
-            (all(&why), Some(failure.look()))
+            (all(plan, &why), Some(failure.look()))
         }
-        Ok(Ran { end: End::NoSuchProgram(text), .. }) => {
-            let look = failed((plan, container), format!("the container has no curl: {text}"), WITH_CURL);
-            (all(&Unseen::NoCurl(text)), Some(look))
-        }
+        Ok(Ran { end: End::NoSuchProgram(text), .. }) => without((plan, container), "no curl", text),
         Ok(ran) => answered((plan, container), script, &ran),
     }
+}
+
+/// What a container that `has` nothing to send requests with comes to.
+fn without((plan, container): (&ClientPlan<'_>, &str), has: &str, text: String) -> Outcome {
+    let look = failed((plan, container), format!("the container has {has}: {text}"), WITH_CURL);
+    (all(plan, &Unseen::NoCurl(text)), Some(look))
+}
+
+fn all(plan: &ClientPlan<'_>, why: &Unseen) -> Readings {
+    plan.calls.iter().map(|call| (call.number, Reading::Unseen(why.clone()))).collect()
 }
 
 fn answered((plan, container): (&ClientPlan<'_>, &str), script: &Script, ran: &Ran) -> Outcome {
@@ -180,16 +232,15 @@ fn first_line(stderr: &[u8]) -> String {
 }
 
 fn failed((plan, container): (&ClientPlan<'_>, &str), why: String, next: &str) -> FailedLook {
-    let pod = plan.pod;
-    FailedLook {
-        tried: format!("run curl in {}/{} (container {container})", pod.namespace(), pod.meta.name),
-        why,
-        next: Some(next.to_owned()),
-    }
+    FailedLook { tried: format!("run curl in {}", place(plan, container)), why, next: Some(next.to_owned()) }
+}
+
+fn place(plan: &ClientPlan<'_>, container: &str) -> String {
+    format!("{}/{} (container {container})", plan.pod.namespace(), plan.pod.meta.name)
 }
 
 /// The Service's name and namespace, as people call it from a pod; a path that echoes, or one that no application has.
-fn url(call: &Call) -> String {
+pub(super) fn url(call: &Call) -> String {
     let path = if call.echo { "headers" } else { ".well-known/kubectl-mtls" };
     format!("http://{}/{path}", host(&call.server))
 }

@@ -11,7 +11,7 @@ use crate::lab::kube_api::exec::{Exec, ExecOutcome, ExecRequest, ExecStreams};
 use crate::lab::network::Network;
 use crate::lab::store::{Key, Store, kinds};
 use crate::lab::world::{self, Acting};
-use crate::lab::{admin, pilot_agent};
+use crate::lab::{admin, pilot_agent, wget};
 
 /// The containers of the lab's pods: which programs their images have.
 #[derive(Debug, Clone)]
@@ -55,12 +55,15 @@ impl Exec for Containers {
         let acting = self.image(&request).and_then(|image| world::application_of(&image));
         let has_curl = acting.is_some_and(Acting::has_curl);
         let arguments: Vec<String> = request.command.iter().skip(1).cloned().collect();
+        let connector =
+            PodNetwork { network: &self.network, pod: &request.pod, sidecar: acting == Some(Acting::Proxy) };
         match (program.rsplit('/').next(), has_curl) {
             (Some("curl"), true) => {
-                let connector =
-                    PodNetwork { network: &self.network, pod: &request.pod, sidecar: acting == Some(Acting::Proxy) };
                 let ExecStreams { stdin, stdout, stderr } = streams;
                 ExecOutcome::Exited(curl::run(&connector, &arguments, stdin, stdout, stderr).await)
+            }
+            (Some("wget"), _) if acting == Some(Acting::BusyBox) => {
+                ExecOutcome::Exited(wget::run(&connector, &arguments, streams).await)
             }
             (Some("pilot-agent"), _) if acting == Some(Acting::Proxy) => {
                 let admin = Exec::connect(self, &request.pod, admin::PORT).await;

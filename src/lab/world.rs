@@ -24,6 +24,8 @@ pub enum Acting {
     Serves(Application),
     /// It waits, and has curl.
     Curl,
+    /// It waits, and has BusyBox.
+    BusyBox,
     /// It is Istio's proxy, which has curl too.
     Proxy,
 }
@@ -46,6 +48,8 @@ const IMAGES: &[(Name, Acting)] = &[
     (Name::Is("curlimages/curl"), Acting::Curl),
     (Name::Is("curl"), Acting::Curl),
     (Name::Contains("sleep"), Acting::Curl),
+    (Name::Is("busybox"), Acting::BusyBox),
+    (Name::Is("alpine"), Acting::BusyBox),
     (Name::Contains("proxyv2"), Acting::Proxy),
 ];
 
@@ -94,7 +98,7 @@ impl Acting {
     pub fn serves(self) -> Option<Application> {
         match self {
             Self::Serves(application) => Some(application),
-            Self::Curl | Self::Proxy => None,
+            Self::Curl | Self::BusyBox | Self::Proxy => None,
         }
     }
 
@@ -103,7 +107,7 @@ impl Acting {
     pub fn has_curl(self) -> bool {
         match self {
             Self::Curl | Self::Proxy => true,
-            Self::Serves(_) => false,
+            Self::BusyBox | Self::Serves(_) => false,
         }
     }
 }

@@ -71,7 +71,18 @@ pub struct Added {
     pub image: String,
 }
 
-/// One transfer of a curl that ran in a pod, as far as it could be read.
+/// What sent a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Program {
+    /// curl.
+    #[default]
+    Curl,
+    /// wget, where there is no curl.
+    Wget,
+}
+
+/// One transfer of a curl that ran in a pod, as far as it could be read; or of a wget, told as curl would have told it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Transfer {
@@ -85,6 +96,19 @@ pub struct Transfer {
     pub body: String,
     /// curl's own message, without `curl: (56) `.
     pub message: Option<String>,
+    /// What sent it.
+    #[serde(default, skip_serializing_if = "Program::is_curl")]
+    pub program: Program,
+}
+
+// === impl Program ===
+
+impl Program {
+    /// Whether it is curl.
+    #[must_use]
+    pub fn is_curl(&self) -> bool {
+        *self == Self::Curl
+    }
 }
 
 // === impl Unseen ===

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::model::evidence::{Transfer, Unseen};
+use crate::model::evidence::{Program, Transfer, Unseen};
 
 /// Program and arguments; the transfers come on standard input.
 pub const ARGV: [&str; 4] = ["curl", "-q", "-K", "-"];
@@ -154,7 +154,7 @@ fn transfer(answer: &Frame<'_>, stderr: &str) -> Transfer {
         .or_else(|| complaint.as_ref().map(|(exit, _)| *exit))
         .unwrap_or(0);
     let (headers, body) = response(answer.body.strip_suffix('\n').unwrap_or(answer.body));
-    Transfer { http, exit, headers, body, message: complaint.map(|(_, text)| text) }
+    Transfer { http, exit, headers, body, message: complaint.map(|(_, text)| text), program: Program::Curl }
 }
 
 /// `curl: (56) Recv failure: Connection reset by peer`.

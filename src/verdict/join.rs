@@ -244,6 +244,7 @@ fn observed_view(
         flags: seen.flags.clone(),
         heard: seen.heard.clone(),
         message: seen.transfer.message.clone(),
+        program: seen.transfer.program,
         answered_by: seen.conclusion.answered_by.as_str(),
         server: seen.transfer.header("server").map(str::to_owned),
         body: error_body(&seen.transfer),

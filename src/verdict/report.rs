@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::model::derivation::{PolicyRef, Step};
-use crate::model::evidence::{Added, FailedLook};
+use crate::model::evidence::{Added, FailedLook, Program};
 use crate::model::wire::{Outcome, Wire};
 use crate::model::workload::ProxyKind;
 pub use crate::observed::causes::{Cause, Heard};
@@ -322,8 +322,11 @@ pub struct SeenView {
     pub why: &'static str,
     /// `%{http_code}`.
     pub http: String,
-    /// curl's exit code.
+    /// curl's exit code; of wget the one that stands for what it said.
     pub exit: u8,
+    /// What sent the request; absent where it was curl.
+    #[serde(skip_serializing_if = "Program::is_curl")]
+    pub program: Program,
     /// How many requests were sent.
     pub requests: usize,
     /// Each answer in its order, where the first contradicted the proxies and the request was sent again.
@@ -341,8 +344,7 @@ pub struct SeenView {
     /// Envoy's response flags of the proxy that made the answer, where the answer implies them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<&'static str>,
-    /// What both ends' proxies counted and logged of the request, where curl's view alone leaves several causes: counters that grew,
-    /// counters that are shown and stood still, flags and details of the access log.
+    /// What both proxies counted (what grew, what stood still) and logged of the request, where curl's view leaves several causes.
     #[serde(skip_serializing_if = "Heard::is_empty")]
     pub heard: Heard,
     /// curl's own message.

@@ -101,6 +101,8 @@ class Archive:
 
 def main(programs, rootfs, envoy, target):
     bootstrap = {"/var/lib/istio/envoy/envoy_bootstrap_tmpl.json": (programs + "/envoy_bootstrap.json", 0o644)}
+    # BusyBox is what it is called.
+    busybox = {f"/bin/{name}": (rootfs + "/bin/busybox", 0o755) for name in ("sleep", "wget")}
     program = lambda where, name: {f"{where}/{name}": (f"{programs}/{name}", 0o755)}
     with tempfile.TemporaryDirectory(dir=os.path.dirname(target)) as work:
         archive = Archive(target)
@@ -109,12 +111,14 @@ def main(programs, rootfs, envoy, target):
         pause = layer("pause", program("", "pause"))
         bare = layer("bare", program("", "bare"))
         dns = layer("coredns", program("", "coredns"))
+        wget = layer("wget", busybox)
         pilot = layer("pilot", {**program("/usr/local/bin", "pilot-discovery"), **bootstrap})
         proxy = layer("proxy", {**program("/usr/local/bin", "pilot-agent"), "/usr/local/bin/envoy": (envoy, 0o755), **bootstrap})
         archive.close([
             archive.image("localhost/pause:1", [pause], {"Entrypoint": ["/pause"]}),
             archive.image("localhost/bare:1", [bare], {"Entrypoint": ["/bare"]}),
             archive.image("localhost/coredns:1", [dns], {"Entrypoint": ["/coredns"]}),
+            archive.image("localhost/wget:1", [wget], {"Cmd": ["/bin/sleep", "infinity"]}),
             archive.image("localhost/app:1", [base], {"Cmd": ["/bin/sleep", "infinity"]}),
             archive.image(f"localhost/istio/pilot:{ISTIO_TAG}", [base, pilot],
                           {"Entrypoint": ["/usr/local/bin/pilot-discovery"], "User": "1337:1337"}),

@@ -10,7 +10,7 @@ use kubectl_mtls::gather::progress::Progress;
 use kubectl_mtls::gather::scope::{ProxyLooks, Scope};
 use kubectl_mtls::lab::desired::{DesiredPod, PodId};
 use kubectl_mtls::lab::mesh::Lab;
-use kubectl_mtls::model::evidence::Transfer;
+use kubectl_mtls::model::evidence::{Program, Transfer};
 use kubectl_mtls::model::mesh::IstioVersion;
 use kubectl_mtls::model::port::PortClass;
 use kubectl_mtls::observed::repeats::{MOST, Repeats};
@@ -82,6 +82,7 @@ fn asked(answers: &[(&str, u8)]) -> Repeats {
         headers: Vec::new(),
         body: String::new(),
         message: None,
+        program: Program::Curl,
     });
     let mut before = transfers.clone().next().unwrap();
     let mut repeats = Repeats::of(&before);

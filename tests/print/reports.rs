@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a printer that cannot write to a vector is a failed test")]
 
 use kubectl_mtls::model::derivation::{Layer, PolicyKind, PolicyRef};
+use kubectl_mtls::model::evidence::Program;
 use kubectl_mtls::model::wire::{Outcome, Why, Wire};
 use kubectl_mtls::model::workload::ProxyKind;
 use kubectl_mtls::print::{Format, Style, print};
@@ -144,6 +145,7 @@ pub(super) fn seen(wire: Wire, http: &str, exit: u8, peer: PeerView, server: Opt
         unsettled: false,
         heard: Heard::default(),
         flags: Vec::new(),
+        program: Program::Curl,
         message: None,
         answered_by: "application",
         server: server.map(ToOwned::to_owned),

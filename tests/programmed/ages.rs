@@ -1,7 +1,7 @@
 //! What the age of a policy, of an update and of a connection makes of a disagreement.
 
 use kubectl_mtls::intent::Mesh;
-use kubectl_mtls::model::evidence::{Reading, Transfer, Unseen};
+use kubectl_mtls::model::evidence::{Program, Reading, Transfer, Unseen};
 use kubectl_mtls::model::pair::{ClientRef, PairIntent, ServerRef};
 use kubectl_mtls::model::port::PortClass;
 use kubectl_mtls::observed::causes::{self, Heard};
@@ -108,6 +108,7 @@ fn answered() -> Reading<Seen> {
         ],
         body: serde_json::json!({ "headers": { "X-Forwarded-Client-Cert": xfcc } }).to_string(),
         message: None,
+        program: Program::Curl,
     };
     let ends = Ends { client_proxy: true, server_proxy: Some(true), class: PortClass::Http, echoes: true };
     Reading::Seen(Seen {
@@ -171,6 +172,7 @@ fn answers_that_stay_are_told_apart_from_those_of_old_connections() {
         headers: vec![("server".to_owned(), "envoy".to_owned())],
         body: body.to_owned(),
         message: None,
+        program: Program::Curl,
     };
     let at_first = |ends: &Both, settled: bool| {
         let pair = joined(ends, &after(&["200", "200", "503", "503"], settled, refused.clone()));

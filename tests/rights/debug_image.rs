@@ -17,7 +17,7 @@ async fn a_container_is_added_once_and_requests_are_sent_from_it() {
     world.grant("debugger", &["--debug-image"], None).await;
     let without = world.run("debugger", &[CALL.as_slice(), &["--probe"]].concat()).await;
     assert_eq!(without.status, 1, "{}", without.stderr);
-    assert!(without.stderr.contains("the container has no curl"), "{}", without.stderr);
+    assert!(without.stderr.contains("the container has neither curl nor wget"), "{}", without.stderr);
     assert!(without.stderr.contains("where it stays: --debug-image\n"), "{}", without.stderr);
 
     let with = world.run("debugger", &with_image()).await;

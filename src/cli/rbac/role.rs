@@ -144,7 +144,7 @@ fn quoted(text: &str) -> String {
 fn reason(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Policies => "policies: one list of each kind (not with -f, --bundle or --standalone)",
-        Purpose::Requests => "requests: curl in the test clients' containers (not with --no-probe)",
+        Purpose::Requests => "requests: curl, or wget, in the test clients' containers (not with --no-probe)",
         Purpose::DebugContainers => "containers that are added to pods without curl (with --debug-image)",
         Purpose::Proxies => {
             "proxies: Envoy's port 15000 (not with --no-proxy; where this is missing, pods/exec does, one question at a time)"

@@ -1,5 +1,6 @@
 //! Who calls what, and what comes of it, in one line.
 
+use crate::model::evidence::Program;
 use crate::model::wire::Wire;
 use crate::print::columns::{server_name, wire_word};
 use crate::print::narrative::group::{Group, Side};
@@ -107,7 +108,10 @@ pub(super) fn code(http: &str, exit: u8) -> String {
 /// `503 UC`: what curl printed, and Envoy's flags where the answer implies them.
 pub(super) fn flagged(seen: &SeenView) -> String {
     let flags = if seen.flags.is_empty() { String::new() } else { format!(" {}", seen.flags.join(",")) };
-    format!("{}{flags}", code(&seen.http, seen.exit))
+    match (seen.program, seen.exit) {
+        (Program::Curl, _) | (_, 0) => format!("{}{flags}", code(&seen.http, seen.exit)),
+        (Program::Wget, exit) => format!("{}{flags}, where curl exits {exit}", seen.http),
+    }
 }
 
 /// What it means: by policy where the wire does not speak against it, else what the wire leaves.

@@ -18,8 +18,15 @@ const SERVICES: [(&str, u16, &str); 6] = [
     ("secure", 8443, "https"),
 ];
 const CLIENTS: [&str; 3] = ["foo", "bar", "legacy"];
-const ROLLOUTS: [&str; 6] =
-    ["deploy/bare", "deploy/echo", "deploy/excluded", "deploy/hosted", "deploy/secure", "statefulset/headless"];
+const ROLLOUTS: [&str; 7] = [
+    "deploy/bare",
+    "deploy/echo",
+    "deploy/excluded",
+    "deploy/hosted",
+    "deploy/secure",
+    "deploy/wget",
+    "statefulset/headless",
+];
 
 /// What is not as it should be.
 pub(crate) fn other_workloads() -> Result<Vec<String>> {
@@ -42,6 +49,7 @@ pub(crate) fn other_workloads() -> Result<Vec<String>> {
     wrong.extend(clients()?);
     wrong.extend(without_curl()?);
     wrong.extend(with_a_container_that_has_it()?);
+    wrong.extend(with_wget_alone()?);
     printed(&["delete", "namespace", "extras", "--timeout=110s"])?;
     Ok(wrong)
 }
@@ -105,17 +113,27 @@ fn clients() -> Result<Vec<String>> {
 /// An image without curl is named, and what to do about it.
 fn without_curl() -> Result<Vec<String>> {
     let output = check(&["httpbin.foo:8000", "--from", "bare.extras", "--probe"])?;
-    let said = ["(container bare): the container has no curl:", "--from app=sleep"];
+    let said = ["(container bare): the container has neither curl nor wget:", "--from app=sleep"];
     let missing = said.iter().filter(|text| !output.stderr.contains(**text));
     Ok(missing.map(|text| format!("`{text}` is not in standard error: {}", output.stderr.trim())).collect())
 }
 
 /// Requests from the pod's own network, by a container that is added to it.
 fn with_a_container_that_has_it() -> Result<Vec<String>> {
-    let arguments = ["httpbin.foo:8000", "--from", "bare.extras", "--debug-image", "localhost/app:1"];
-    let report = report(&arguments)?;
+    mutual(&["httpbin.foo:8000", "--from", "bare.extras", "--debug-image", "localhost/app:1"], &[])
+}
+
+/// Requests by BusyBox, from an image that has nothing else.
+fn with_wget_alone() -> Result<Vec<String>> {
+    mutual(&["httpbin.foo:8000", "--from", "wget.extras", "--probe"], &[("/observed/program", "wget")])
+}
+
+/// Whether the one pair of a check was seen to be mutual TLS.
+fn mutual(arguments: &[&str], also: &[(&str, &str)]) -> Result<Vec<String>> {
+    let report = report(arguments)?;
     let pair = report["pairs"].get(0).context("the report has no pair")?;
     let said = [("/observed/wire", "mutual-tls"), ("/observed/http", "200"), ("/observed/peer/uri", PEER)];
+    let said = [&said, also].concat();
     let wrong = said.iter().filter(|(path, due)| pair.pointer(path).is_none_or(|said| said != due));
     Ok(wrong.map(|(path, due)| format!("{path}: {:?}, not {due}: {}", pair.pointer(path), report["unseen"])).collect())
 }
