@@ -2,13 +2,18 @@
 
 #![expect(clippy::indexing_slicing, reason = "helpers of tests")]
 
+use std::process::Stdio;
 use std::time::Duration;
 
-use kube::config::Kubeconfig;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, DeleteParams, ListParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 use kubectl_mtls::decode::manifests;
 use kubectl_mtls::lab::mesh::{Lab, LabSettings};
 use kubectl_mtls::source::cluster::{Cluster, ClusterRequest};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::ended::{Ended, mtls};
 
@@ -108,6 +113,47 @@ async fn an_update_that_comes_late_is_waited_for() {
     assert_eq!((&arrival["arrived"], &arrival["holding"], &arrival["lagging"]), (&json!(true), &json!(3), &json!([])));
     assert!(ended.stderr.contains("waiting: 2/3 pods hold what policy demands, 1 lag"), "{}", ended.stderr);
     assert!((1..30).contains(&arrival["seconds"].as_u64().unwrap()), "{arrival}");
+}
+
+/// A pod that is replaced while it is waited for: the one in its place is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_that_go_away_meanwhile_are_not_waited_for() {
+    let settings = LabSettings { push_delay: Duration::from_secs(10), ..LabSettings::default() };
+    let lab = Lab::of(settings).await.unwrap();
+    lab.settled(Duration::from_mins(1)).await.unwrap();
+    let kubeconfig = Kubeconfig::from_yaml(&lab.kubeconfig()).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig.clone(), &KubeConfigOptions::default()).await.unwrap();
+    let cluster = Cluster::from_kubeconfig(kubeconfig, &ClusterRequest::default()).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("config");
+    std::fs::write(&path, lab.kubeconfig()).unwrap();
+    let strict = "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: default, namespace: foo}, \
+                  spec: {mtls: {mode: STRICT}}}";
+    for policy in manifests::parse("strict.yaml", strict, "default").0 {
+        cluster.apply(&policy.object).await.unwrap();
+    }
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"));
+    command.args(["check", "httpbin.foo", "--from", "sleep.bar", "--wait=1m", "-o", "json", "--kubeconfig"]).arg(&path);
+    let mut waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut said = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    let mut old = String::new();
+    let mut told = Vec::new();
+    while let Some(line) = said.next_line().await.unwrap() {
+        if old.is_empty() && line.contains("waiting: 1/2 pods hold what policy demands, 1 lag") {
+            let pods: Api<Pod> = Api::namespaced(Client::try_from(config.clone()).unwrap(), "foo");
+            let all = pods.list(&ListParams::default().labels("app=httpbin")).await.unwrap();
+            old = all.items[0].metadata.name.clone().unwrap();
+            pods.delete(&old, &DeleteParams::default()).await.unwrap();
+        }
+        told.push(line);
+    }
+    let output = waiting.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("pods that were asked are gone")), "{told:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["arrival"]["pods"], &report["arrival"]["holding"]), (&json!(2), &json!(2)));
+    let now = report["pairs"][0]["endpoints"][0]["pod"].as_str().unwrap();
+    assert!(!old.is_empty() && now != old, "{old}, {now}");
 }
 
 #[test]

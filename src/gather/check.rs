@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
+use std::sync::OnceLock;
 use std::thread;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::audit::{edit, explain};
 use crate::decode::{self, Assume, Loaded, Objects, Problem};
@@ -15,6 +19,7 @@ use crate::gather::mesh::{self, Look};
 use crate::gather::progress::Progress;
 use crate::gather::replies::{About, Replies};
 use crate::gather::scope::{MOST_LISTED, Probes, Scope, TooMany, Unmatched};
+use crate::gather::waiting::Moved;
 use crate::gather::witnesses::Witnesses;
 use crate::intent::{Mesh, client};
 use crate::model::evidence::{FailedLook, Reading};
@@ -92,6 +97,27 @@ pub enum NoCheck {
 /// # Errors
 /// [`NoCheck`] when the cluster cannot be asked anything at all, or each pair is wanted of more than can be listed.
 pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: &Progress) -> Result<Checked, NoCheck> {
+    let began = OnceLock::new();
+    // A server that goes on listing a pod of which its kubelet knows nothing is not asked without end.
+    let mut pause = Duration::from_millis(250);
+    loop {
+        match once(cluster, scope, known, (progress, &began)).await? {
+            Ok(checked) => return Ok(checked),
+            Err(Moved { left }) => {
+                progress.tell("waiting: pods that were asked are gone; who is there is read anew");
+                tokio::time::sleep(pause.min(left)).await;
+                pause = pause.saturating_mul(2);
+            }
+        }
+    }
+}
+
+async fn once(
+    cluster: &Cluster,
+    scope: &Scope,
+    known: &Known,
+    (progress, began): (&Progress, &OnceLock<Instant>),
+) -> Result<Result<Checked, Moved>, NoCheck> {
     progress.say("reading the mesh");
     let places = scope.places(&cluster.namespace, known.istio_namespace.as_deref());
     let Look { mut objects, unseen, istio, lacking } = mesh::look(cluster, &places).await?;
@@ -111,9 +137,19 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     // Beyond what can be listed, only the proxies of pairs that requests are sent for are asked.
     let intents = (chosen.count() <= MOST_LISTED).then(|| chosen.intents(&mesh));
 
-    let about =
-        About { mesh: &mesh, chosen: &chosen, asked: &asked, intents: intents.as_deref(), scope, dumps: &known.dumps };
-    let replies = Replies::of(cluster, &about, progress).await;
+    let about = About {
+        mesh: &mesh,
+        chosen: &chosen,
+        asked: &asked,
+        intents: intents.as_deref(),
+        scope,
+        dumps: &known.dumps,
+        began,
+    };
+    let replies = match Replies::of(cluster, &about, progress).await {
+        Ok(replies) => replies,
+        Err(moved) => return Ok(Err(moved)),
+    };
     let failed_looks = lacking || replies.owes(scope);
     failed.extend(replies.failed().cloned());
     let Replies {
@@ -154,7 +190,7 @@ pub async fn cluster(cluster: &Cluster, scope: &Scope, known: &Known, progress: 
     explain::add(&mut report, &mesh, scope.fixes);
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);
     let (unmatched, unread) = (chosen.unmatched, lacking);
-    Ok(Checked { report, problems, looked_at, namespace, unmatched, istio, unread, failed_looks, record })
+    Ok(Ok(Checked { report, problems, looked_at, namespace, unmatched, istio, unread, failed_looks, record }))
 }
 
 /// Answers from manifests alone: every pair by policy, nothing is sent.

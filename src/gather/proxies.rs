@@ -35,6 +35,8 @@ pub struct Looked {
     pub unseen: Vec<(String, String, Unseen)>,
     /// Looks that failed.
     pub failed: Vec<FailedLook>,
+    /// Whether a pod was not there any more.
+    pub gone: bool,
 }
 
 /// Asks the proxies of a sample.
@@ -57,6 +59,7 @@ pub async fn run(
         match answered {
             Ok(answers) => looked.answers.push(answers),
             Err(why) => {
+                looked.gone |= matches!(why, Unanswered::Gone(_));
                 let namespace = question.pod.namespace();
                 looked.unseen.extend(question.pods().map(|pod| (namespace.to_owned(), pod.to_owned(), unseen(&why))));
                 refusals.push((format!("{namespace}/{}", question.pod.meta.name), why));
@@ -128,7 +131,7 @@ pub(super) fn unseen(why: &Unanswered) -> Unseen {
     match why {
         Unanswered::Forbidden(text) => Unseen::Forbidden(text.clone()),
         Unanswered::TimedOut(_) => Unseen::TimedOut(why.to_string()),
-        Unanswered::TooLarge { .. } | Unanswered::Refused { .. } | Unanswered::Failed(_) => {
+        Unanswered::Gone(_) | Unanswered::TooLarge { .. } | Unanswered::Refused { .. } | Unanswered::Failed(_) => {
             Unseen::Failed(why.to_string())
         }
     }
@@ -152,7 +155,7 @@ fn failed(mut refusals: Vec<(String, Unanswered)>) -> Vec<FailedLook> {
         next: match &why {
             Unanswered::TooLarge { .. } => Some("--full-dump reads whatever it sends".to_owned()),
             Unanswered::TimedOut(_) => Some("try again, or leave the proxies out: --no-proxy".to_owned()),
-            Unanswered::Forbidden(_) | Unanswered::Refused { .. } | Unanswered::Failed(_) => None,
+            Unanswered::Forbidden(_) | Unanswered::Gone(_) | Unanswered::Refused { .. } | Unanswered::Failed(_) => None,
         },
         why: why.to_string(),
     });

@@ -1,7 +1,7 @@
 //! What pods answered: test clients that sent requests, proxies that told what they hold.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::gather::proxies::{self, Looked};
 use crate::gather::repeat::{self, Repeated};
 use crate::gather::scope::Scope;
 use crate::gather::traffic::{self, Traffic};
-use crate::gather::waiting::{self, Waited};
+use crate::gather::waiting::{self, Moved, Waited};
 use crate::gather::{preflight, probe};
 use crate::intent::Mesh;
 use crate::model::evidence::FailedLook;
@@ -57,18 +57,31 @@ pub(super) struct About<'a, 's> {
     pub(super) scope: &'a Scope,
     /// Dumps that were taken before.
     pub(super) dumps: &'a [Dump],
+    /// When waiting began, once it has.
+    pub(super) began: &'a OnceLock<Instant>,
 }
 
 // === impl Replies ===
 
 impl Replies {
     /// Asks, one thing after the other where they would disturb each other.
-    pub(super) async fn of(cluster: &Cluster, about: &About<'_, '_>, progress: &Progress) -> Self {
-        let About { mesh, chosen, asked, intents, scope, dumps } = *about;
+    ///
+    /// # Errors
+    /// [`Moved`] where what was waited for cannot be told of the pods that were read.
+    pub(super) async fn of(cluster: &Cluster, about: &About<'_, '_>, progress: &Progress) -> Result<Self, Moved> {
+        let About { mesh, chosen, asked, intents, scope, dumps, began: waiting_since } = *about;
         progress.say("sending requests from the test clients");
         let mut plans = chosen.plans(asked.keys().copied());
         let waited = match scope.wait {
-            Some(limit) => waiting::run(cluster, (mesh, chosen), (scope.proxies, limit), progress).await,
+            Some(limit) => {
+                waiting::run(
+                    cluster,
+                    (mesh, chosen),
+                    (scope.proxies, *waiting_since.get_or_init(Instant::now), limit),
+                    progress,
+                )
+                .await?
+            }
             None => Waited::default(),
         };
         let snapshot = mesh.snapshot();
@@ -114,7 +127,7 @@ impl Replies {
         };
         let told = (!none).then(|| looked.answers.len() + waited.asked);
         let arrival = waited.arrival;
-        Self { answers, looked, traffic, negative, arrival, programmed, counted, repeated, told, others }
+        Ok(Self { answers, looked, traffic, negative, arrival, programmed, counted, repeated, told, others })
     }
 
     /// Whether somebody is owed an answer that did not come. Proxies are asked wherever the rights allow it; only who asked

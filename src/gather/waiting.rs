@@ -30,18 +30,24 @@ pub(super) struct Waited {
     pub asked: usize,
 }
 
+/// Pods that were asked are gone, and time is left: who else is there has to be read anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// Until the limit is reached.
+    pub(super) left: Duration,
+}
+
 /// The first pause between two rounds; each is twice the one before, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Asks every proxy of the chosen pairs, and those that lag again and again.
+/// Asks every proxy of the chosen pairs, and those that lag again and again, until the limit after the beginning is reached.
 pub(super) async fn run<'s>(
     cluster: &Cluster,
     (mesh, chosen): (&Mesh<'s>, &Chosen<'s>),
-    (looks, limit): (ProxyLooks, Duration),
+    (looks, began, limit): (ProxyLooks, Instant, Duration),
     progress: &Progress,
-) -> Waited {
-    let began = Instant::now();
+) -> Result<Waited, Moved> {
     let looks = ProxyLooks { all_pods: true, ..looks };
     let intents = chosen.intents(mesh);
     let mut waited = Waited::default();
@@ -53,12 +59,15 @@ pub(super) async fn run<'s>(
             sample.questions.retain(|question| before.waits_for(question.pod.namespace(), &question.pod.meta.name));
         }
         let looked = proxies::run(cluster, &sample, mesh.snapshot(), looks, progress).await;
+        let left = limit.saturating_sub(began.elapsed());
+        if looked.gone && !left.is_zero() {
+            return Err(Moved { left });
+        }
         proxies::read_into(&mut waited.proxies, &looked, &chosen.wanted());
         waited.asked = waited.asked.max(looked.answers.len());
         waited.failed = looked.failed;
         let now = standing(chosen, &intents, &waited.proxies);
         let view = now.view(began.elapsed().as_secs());
-        let left = limit.saturating_sub(began.elapsed());
         let over = view.arrived || !now.can_improve() || left.is_zero();
         let counts = view.counts();
         if !view.arrived && (!over || said.is_empty()) && counts != said {
@@ -67,7 +76,7 @@ pub(super) async fn run<'s>(
         }
         waited.arrival = Some(view);
         if over {
-            return waited;
+            return Ok(waited);
         }
         arrival = Some(now);
         tokio::time::sleep(pause.min(left)).await;

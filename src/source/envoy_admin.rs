@@ -62,6 +62,9 @@ pub enum Unanswered {
     /// Neither way is allowed.
     #[error("{0}")]
     Forbidden(String),
+    /// There is no such pod any more.
+    #[error("{0}")]
+    Gone(String),
     /// It took too long.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
@@ -271,8 +274,8 @@ fn of_failure(failure: &Failure) -> Unanswered {
     match &failure.reason {
         Reason::Forbidden(text) => Unanswered::Forbidden(text.clone()),
         Reason::TimedOut(bound) => Unanswered::TimedOut(*bound),
+        Reason::NotFound(_) => Unanswered::Gone(failure.reason.to_string()),
         Reason::Unauthorized(_)
-        | Reason::NotFound(_)
         | Reason::Gone(_)
         | Reason::Answer { .. }
         | Reason::Unreachable(_)

@@ -1,5 +1,8 @@
 //! Pods that go away between the list and the look, and execs that break.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::json;
 
 use super::Faulty;
@@ -47,6 +50,27 @@ async fn a_proxy_that_is_gone_is_named_and_the_others_are_asked() {
         unseen[0].0.starts_with("ask the proxy of bar/httpbin-") && unseen[0].1.ends_with("not found"),
         "{unseen:?}"
     );
+}
+
+/// The server goes on listing it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_is_gone_is_waited_for_no_longer_than_the_limit() {
+    let gone = |line: &str| line.contains("/namespaces/bar/") && into(line, "portforward", "httpbin");
+    let lists = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&lists);
+    let fate = move |line: &str, _| {
+        counted.fetch_add(usize::from(line.starts_with("GET /api/v1/pods?")), Ordering::Relaxed);
+        if gone(line) { not_found(line) } else { Fate::Pass }
+    };
+    let server = Faulty::server(fate).await;
+    let ended = server.check(&["--wait=5s"]).await;
+    assert_eq!(ended.status, 4, "{}", ended.stderr);
+    let lagging = &ended.report["arrival"]["lagging"];
+    assert!(lagging[0]["what"].as_str().unwrap().ends_with("not found"), "{lagging}");
+    assert!(ended.stderr.contains("pods that were asked are gone"), "{}", ended.stderr);
+    // After 0, 0.25, 0.75, 1.75, 3.75 and 5 s, on a machine that has nothing else to do.
+    let lists = lists.load(Ordering::Relaxed);
+    assert!((2..=6).contains(&lists), "{lists} lists of pods");
 }
 
 /// The connection ends in the middle of an exec, or its stream never does.
