@@ -1,6 +1,6 @@
 //! `check --wait`: who holds what policy demands, and who lags.
 
-#![expect(clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use kubectl_mtls::decode::manifests;
 use kubectl_mtls::lab::mesh::{Lab, LabSettings};
 use kubectl_mtls::source::cluster::{Cluster, ClusterRequest};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::ended::{Ended, mtls};
@@ -88,23 +89,26 @@ fn a_refused_update_and_a_client_that_lags_are_told_apart() {
     assert_eq!(ended.status, 1);
 }
 
-/// The policy is there at once, and the proxies get it seconds later.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_update_that_comes_late_is_waited_for() {
-    let settings = LabSettings { push_delay: Duration::from_secs(3), ..LabSettings::default() };
-    let lab = Lab::of(settings).await.unwrap();
+/// A mesh whose proxies get STRICT of foo so much later than it is there, and where its kubeconfig is written.
+async fn late(push_delay: Duration) -> (Lab, Kubeconfig, TempDir) {
+    let lab = Lab::of(LabSettings { push_delay, ..LabSettings::default() }).await.unwrap();
     lab.settled(Duration::from_mins(1)).await.unwrap();
     let kubeconfig = Kubeconfig::from_yaml(&lab.kubeconfig()).unwrap();
-    let cluster = Cluster::from_kubeconfig(kubeconfig, &ClusterRequest::default()).await.unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let config = home.path().join("config");
-    std::fs::write(&config, lab.kubeconfig()).unwrap();
+    let cluster = Cluster::from_kubeconfig(kubeconfig.clone(), &ClusterRequest::default()).await.unwrap();
+    let home = TempDir::new().unwrap();
+    std::fs::write(home.path().join("config"), lab.kubeconfig()).unwrap();
     let strict = "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: default, namespace: foo}, \
                   spec: {mtls: {mode: STRICT}}}";
     for policy in manifests::parse("strict.yaml", strict, "default").0 {
         cluster.apply(&policy.object).await.unwrap();
     }
-    let kubeconfig = format!("--kubeconfig={}", config.display());
+    (lab, kubeconfig, home)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_comes_late_is_waited_for() {
+    let (_lab, _, home) = late(Duration::from_secs(3)).await;
+    let kubeconfig = format!("--kubeconfig={}", home.path().join("config").display());
     let wait = move || mtls(&["check", "httpbin.foo", "--from", "app=sleep", "--wait=1m", &kubeconfig, "-o", "json"]);
     let ended = tokio::task::spawn_blocking(wait).await.unwrap();
     assert_eq!(ended.status, 0, "{}", ended.stderr);
@@ -118,22 +122,11 @@ async fn an_update_that_comes_late_is_waited_for() {
 /// A pod that is replaced while it is waited for: the one in its place is asked.
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_that_go_away_meanwhile_are_not_waited_for() {
-    let settings = LabSettings { push_delay: Duration::from_secs(10), ..LabSettings::default() };
-    let lab = Lab::of(settings).await.unwrap();
-    lab.settled(Duration::from_mins(1)).await.unwrap();
-    let kubeconfig = Kubeconfig::from_yaml(&lab.kubeconfig()).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig.clone(), &KubeConfigOptions::default()).await.unwrap();
-    let cluster = Cluster::from_kubeconfig(kubeconfig, &ClusterRequest::default()).await.unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("config");
-    std::fs::write(&path, lab.kubeconfig()).unwrap();
-    let strict = "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: default, namespace: foo}, \
-                  spec: {mtls: {mode: STRICT}}}";
-    for policy in manifests::parse("strict.yaml", strict, "default").0 {
-        cluster.apply(&policy.object).await.unwrap();
-    }
+    let (_lab, kubeconfig, home) = late(Duration::from_secs(10)).await;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"));
-    command.args(["check", "httpbin.foo", "--from", "sleep.bar", "--wait=1m", "-o", "json", "--kubeconfig"]).arg(&path);
+    command.args(["check", "httpbin.foo", "--from", "sleep.bar", "--wait=1m", "-o", "json", "--kubeconfig"]);
+    command.arg(home.path().join("config"));
     let mut waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut said = BufReader::new(waiting.stderr.take().unwrap()).lines();
     let mut old = String::new();
