@@ -15,6 +15,7 @@ pub mod jsonpath;
 pub mod narrative;
 mod negative;
 mod rows;
+pub mod span;
 mod summary;
 mod table;
 mod traffic;

@@ -4,6 +4,7 @@
 
 pub mod apply;
 mod ask;
+pub(crate) mod clock;
 pub mod cluster;
 pub mod debug_container;
 pub mod envoy_admin;

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use kube::config::Kubeconfig;
@@ -20,6 +19,7 @@ mod lists;
 mod no_mesh;
 mod pods;
 mod reviews;
+mod servers;
 
 /// The reference mesh behind a server that can be made to misbehave.
 struct Faulty {
@@ -55,14 +55,16 @@ impl Faulty {
 
     /// `check` between the test pods, with the witnesses that are wanted.
     async fn check(&self, args: &[&str]) -> Ended {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"));
-        command.args(["check", "-A", "--from", "app=sleep", "-o", "json"]).args(args);
-        command.arg(format!("--kubeconfig={}", self.home.path().join("config").display()));
         let began = Instant::now();
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"));
-        Ended { status: output.status.code().unwrap(), report, stderr, took: began.elapsed() }
+        let ran = self.run(&[&["check", "-A", "--from", "app=sleep", "-o", "json"], args].concat()).await;
+        let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+        Ended { status: ran.status, report, stderr: ran.stderr, took: began.elapsed() }
+    }
+
+    async fn run(&self, args: &[&str]) -> crate::ended::Ended {
+        let mut args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        args.push(format!("--kubeconfig={}", self.home.path().join("config").display()));
+        tokio::task::spawn_blocking(move || crate::ended::mtls(&args)).await.unwrap()
     }
 }
 

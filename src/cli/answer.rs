@@ -12,7 +12,7 @@ use crate::gather::check::{Checked, NoCheck, Place, place};
 use crate::gather::scope::TooMany;
 use crate::model::meta::Origin;
 use crate::source::cluster::ConnectError;
-use crate::source::failure::Failure;
+use crate::source::failure::{Failure, Reason};
 use crate::source::manifests::Unreadable;
 
 /// What `-f` gave: objects, and what is wrong with them.
@@ -93,6 +93,9 @@ impl NoAnswer {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Connect(_) => Some("name one with --kubeconfig and --context, or try --standalone"),
+            Self::Look(Failure { reason: Reason::Unauthorized(_), .. }) => {
+                Some("log in again, or name another --context; or try --standalone")
+            }
             Self::Look(_) => Some("`kubectl get namespaces` must work with the same context; or try --standalone"),
             Self::Bundle(error) => error.hint(),
             Self::Drift(idle) => idle.hint.as_deref(),

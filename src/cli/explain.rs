@@ -2,6 +2,7 @@
 
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::fixes::Wanted;
 use crate::cli::answer::Answer;
@@ -67,7 +68,7 @@ pub fn run(args: &ExplainArgs, streams: &mut Streams<'_>) -> Exit {
     notice::beside(streams, &checked);
     let printed = match &args.output {
         Some(format) => print::print(&checked.report, format, &print::Style::default(), streams.out),
-        None => print::narrative::write(&checked.report, &args.told(), streams.out),
+        None => print::narrative::write(&checked.report, &args.told(checked.ahead), streams.out),
     };
     if let Err(exit) = notice::printed(streams, printed) {
         return exit;
@@ -76,7 +77,8 @@ pub fn run(args: &ExplainArgs, streams: &mut Streams<'_>) -> Exit {
 }
 
 impl ExplainArgs {
-    fn told(&self) -> Told {
-        Told { now: Some(jiff::Timestamp::now()), weaker: self.allow_weaker, source: self.source.flags() }
+    fn told(&self, ahead: SignedDuration) -> Told {
+        let now = Timestamp::now().checked_add(ahead).ok();
+        Told { now, weaker: self.allow_weaker, source: self.source.flags() }
     }
 }

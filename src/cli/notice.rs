@@ -2,11 +2,14 @@
 
 use std::io::Write;
 
+use jiff::SignedDuration;
+
 use crate::cli::Streams;
 use crate::exit::Exit;
 use crate::gather::check::Checked;
 use crate::gather::scope::Unmatched;
 use crate::model::evidence::{Added, FailedLook};
+use crate::print::span::span;
 use crate::verdict::report::{NotJudged, WhyNotJudged};
 
 /// An error and what to do about it.
@@ -25,6 +28,9 @@ pub fn line(out: &mut dyn Write, text: &str) {
 /// Everything that has to be said beside the report.
 pub fn beside(streams: &mut Streams<'_>, checked: &Checked) {
     line(streams.err, &checked.looked_at);
+    if let Some(text) = clock(checked.ahead) {
+        line(streams.err, &text);
+    }
     for problem in &checked.problems {
         line(streams.err, &problem.to_string());
     }
@@ -68,6 +74,16 @@ pub fn beside(streams: &mut Streams<'_>, checked: &Checked) {
         };
         line(streams.err, &text);
     }
+}
+
+/// Where the clocks differ by enough to be seen in an age.
+fn clock(ahead: SignedDuration) -> Option<String> {
+    let seconds = ahead.as_secs().unsigned_abs();
+    if seconds < 60 {
+        return None;
+    }
+    let side = if ahead.is_negative() { "behind" } else { "ahead of" };
+    Some(format!("note: the server's clock is {} {side} this machine's; ages are told by the server's", span(seconds)))
 }
 
 /// The first of many names.

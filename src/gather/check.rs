@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use crate::audit::{edit, explain};
@@ -77,6 +78,8 @@ pub struct Checked {
     pub unread: bool,
     /// Requests that were asked for and gave nothing.
     pub failed_looks: bool,
+    /// How far the cluster's clock is ahead of this machine's.
+    pub ahead: SignedDuration,
     /// What was read, where it was to be kept.
     pub record: Option<Box<Record>>,
 }
@@ -190,7 +193,8 @@ async fn once(
     explain::add(&mut report, &mesh, scope.fixes);
     let namespace = scope.place(&cluster.namespace).map(str::to_owned);
     let (unmatched, unread) = (chosen.unmatched, lacking);
-    Ok(Ok(Checked { report, problems, looked_at, namespace, unmatched, istio, unread, failed_looks, record }))
+    let ahead = cluster.ahead();
+    Ok(Ok(Checked { report, problems, looked_at, namespace, unmatched, istio, unread, failed_looks, ahead, record }))
 }
 
 /// Answers from manifests alone: every pair by policy, nothing is sent.
@@ -232,6 +236,7 @@ pub fn offline(
         istio: true,
         unread: false,
         failed_looks,
+        ahead: SignedDuration::ZERO,
         record: None,
     })
 }

@@ -51,7 +51,7 @@ pub async fn run(
     let mut looked = Looked { unseen: sample.unseen(), ..Looked::default() };
     let mut refusals = Vec::new();
     let mut done = 0;
-    let asked = sample.questions.iter().map(|question| one(&admin, question, snapshot, looks));
+    let asked = sample.questions.iter().map(|question| one((cluster, &admin), question, snapshot, looks));
     let mut ends = futures_util::stream::iter(asked).buffer_unordered(AT_ONCE);
     while let Some((question, answered)) = ends.next().await {
         done += 1;
@@ -81,7 +81,7 @@ fn patience(looks: ProxyLooks) -> Patience {
 type Answered<'q, 's> = (&'q Question<'s>, Result<ProxyAnswers, Unanswered>);
 
 async fn one<'q, 's>(
-    admin: &EnvoyAdmin<'_>,
+    (cluster, admin): (&Cluster, &EnvoyAdmin<'_>),
     question: &'q Question<'s>,
     snapshot: &Snapshot,
     looks: ProxyLooks,
@@ -89,7 +89,7 @@ async fn one<'q, 's>(
     let pod = question.pod;
     let at = At { namespace: pod.namespace(), pod: &pod.meta.name };
     let first = if looks.whole { questions::whole() } else { questions::first(question, snapshot) };
-    let read_at = jiff::Timestamp::now();
+    let read_at = cluster.now();
     let mut answers = match ask(admin, at, first).await {
         Ok(answers) => answers,
         Err(why) => return (question, Err(why)),

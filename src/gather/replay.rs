@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use jiff::SignedDuration;
+
 use crate::audit::explain;
 use crate::gather::bundle::Record;
 use crate::gather::check::Checked;
@@ -62,6 +64,7 @@ pub fn bundle(record: &Record, scope: &Scope, name: &str) -> Result<Checked, Too
         istio: head.istio,
         unread: !snapshot.unseen.is_empty() && head.failed_looks,
         failed_looks: head.failed_looks,
+        ahead: SignedDuration::ZERO,
         record: None,
     })
 }

@@ -86,6 +86,7 @@ impl Cluster {
             request.body(kube::client::Body::from(body)).map_err(|error| Reason::Unreadable(error.to_string()))?;
         let response = self.client.send(request).await.map_err(|error| Reason::of(&error))?;
         let (head, body) = response.into_parts();
+        self.clock.read(&head.headers);
         let body = body.collect().await.map_err(|error| Reason::BrokenOff(error.to_string()))?.to_bytes();
         if head.status.is_success() {
             return Ok(Answered::Whole(body));

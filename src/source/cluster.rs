@@ -1,10 +1,12 @@
 //! A connection to a cluster, by kubeconfig or by what the lab hands over.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
+use crate::source::clock::Clock;
 use crate::source::failure::Failure;
 
 /// Which cluster to look at and how long to wait for it.
@@ -30,6 +32,7 @@ pub struct Cluster {
     pub namespace: String,
     /// Bound on each request.
     pub timeout: Duration,
+    pub(crate) clock: Arc<Clock>,
 }
 
 /// Why there is no connection.
@@ -104,7 +107,8 @@ impl Cluster {
         let namespace = request.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let client = kube::Client::try_from(config)
             .map_err(|error| ConnectError::Client { server, reason: reason_of(&error) })?;
-        Ok(Self { client, context, namespace, timeout: request.request_timeout.unwrap_or(DEFAULT_TIMEOUT) })
+        let timeout = request.request_timeout.unwrap_or(DEFAULT_TIMEOUT);
+        Ok(Self { client, context, namespace, timeout, clock: Arc::default() })
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) enum Fate {
     As(String),
     /// It is answered with this status, these headers and this body.
     Answer(u16, &'static str, String),
+    /// It is handed on, and the answer is dated so.
+    Dated(String),
     /// It is handed on, and the connection ends after so many bytes of the answer's body.
     Cut(usize),
     /// The connection ends without an answer.
@@ -116,10 +118,15 @@ async fn carry(mut stream: TcpStream, behind: Arc<Behind>) {
         *times += 1;
         *times - 1
     };
+    let mut date = None;
     let (line, most) = match (behind.decide)(line, before) {
         Fate::Pass => (line.to_owned(), usize::MAX),
         Fate::As(line) => (line, usize::MAX),
         Fate::Cut(most) => (line.to_owned(), most),
+        Fate::Dated(text) => {
+            date = Some(text);
+            (line.to_owned(), usize::MAX)
+        }
         Fate::Reset => return,
         Fate::Silence => return std::future::pending().await,
         Fate::Answer(code, headers, body) => {
@@ -137,6 +144,18 @@ async fn carry(mut stream: TcpStream, behind: Arc<Behind>) {
     let Ok(mut upstream) = behind.tls.connect(name, tcp).await else { return };
     if upstream.write_all(format!("{line}\r\n{close}{headers}").as_bytes()).await.is_err() {
         return;
+    }
+    if let Some(date) = date {
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(upstream.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(answer).unwrap();
+        let undated = head.split("\r\n").filter(|line| !line.to_lowercase().starts_with("date:"));
+        let head = undated.collect::<Vec<_>>().join("\r\n").replacen("\r\n", &format!("\r\ndate: {date}\r\n"), 1);
+        if stream.write_all(head.as_bytes()).await.is_err() {
+            return;
+        }
     }
     if most == usize::MAX {
         let _ = copy_bidirectional(&mut stream, &mut upstream).await;

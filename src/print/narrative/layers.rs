@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::model::derivation::{Effect, Layer, PolicyKind, PolicyRef, Step};
 use crate::print::narrative::Told;
+use crate::print::span::span;
 
 /// Writes the layers, the effective one first, then from strong to weak.
 pub(super) fn write(steps: &[Step], told: &Told, out: &mut dyn Write) -> io::Result<()> {
@@ -78,13 +79,6 @@ fn place(policy: &PolicyRef, told: &Told) -> Vec<String> {
     changed.into_iter().chain(managed).chain(policy.file.clone()).collect()
 }
 
-/// `45s`, `14m`, `3h`, `9d`: one unit is enough to know whether it was just now.
 fn age(at: jiff::Timestamp, now: jiff::Timestamp) -> String {
-    let seconds = now.as_second().saturating_sub(at.as_second()).max(0);
-    match seconds {
-        0..=119 => format!("{seconds}s"),
-        120..=7_199 => format!("{}m", seconds / 60),
-        7_200..=172_799 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
+    span(now.as_second().saturating_sub(at.as_second()).try_into().unwrap_or_default())
 }
