@@ -14,6 +14,7 @@ mod faulty;
 mod findings;
 mod fuzz;
 mod intent;
+mod kubeconfig;
 mod lab_admin;
 mod lab_curl;
 mod lab_dataplane;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 use crate::source::clock::Clock;
 use crate::source::failure::Failure;
+use crate::source::{credentials, kubeconfig};
 
 /// Which cluster to look at and how long to wait for it.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +61,8 @@ pub enum ConnectError {
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Said where a context's name is: without a kubeconfig, in a pod, its service account counts.
+const IN_CLUSTER: &str = "in-cluster";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 // === impl Cluster ===
@@ -74,19 +77,26 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// Reads the kubeconfig that the request names and sets up a client; nothing is asked of the server yet.
+    /// Reads the kubeconfig that the request names and sets up a client; nothing is asked of the server yet. Where there is no
+    /// kubeconfig and none is named, in a pod, it is the pod's service account.
     ///
     /// # Errors
-    /// [`ConnectError::Kubeconfig`] when it cannot be read or lacks what the request names, [`ConnectError::Client`] when its
+    /// [`ConnectError::Kubeconfig`] when it cannot be read, lacks what the request names or its plugin gives no credentials,
+    /// [`ConnectError::Client`] when its
     /// certificates or addresses are unusable.
     pub async fn connect(request: &ClusterRequest) -> Result<Self, ConnectError> {
-        let unusable = |reason: String| ConnectError::Kubeconfig { file: request.kubeconfig.clone(), reason };
-        let kubeconfig = match &request.kubeconfig {
-            Some(file) => Kubeconfig::read_from(file),
-            None => Kubeconfig::read(),
+        match kubeconfig::read(request.kubeconfig.as_deref()) {
+            Ok(kubeconfig) => Self::from_kubeconfig(kubeconfig, request).await,
+            Err(error) => {
+                let nothing_named = request.kubeconfig.is_none() && request.context.is_none();
+                match kube::Config::incluster() {
+                    Ok(config) if nothing_named && kubeconfig::is_missing(&error) => {
+                        Self::from_config(config, IN_CLUSTER.to_owned(), request)
+                    }
+                    Ok(_) | Err(_) => Err(unusable(request, &error)),
+                }
+            }
         }
-        .map_err(|error| unusable(reason_of(&error)))?;
-        Self::from_kubeconfig(kubeconfig, request).await
     }
 
     /// The same from a kubeconfig in memory, as the lab hands one over.
@@ -97,9 +107,16 @@ impl Cluster {
         let context =
             request.context.clone().or_else(|| kubeconfig.current_context.clone()).unwrap_or_else(|| "-".to_owned());
         let options = KubeConfigOptions { context: request.context.clone(), ..KubeConfigOptions::default() };
-        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| {
-            ConnectError::Kubeconfig { file: request.kubeconfig.clone(), reason: reason_of(&error) }
-        })?;
+        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| unusable(request, &error))?;
+        credentials::settle(&mut config.auth_info)
+            .await
+            .map_err(|reason| ConnectError::Kubeconfig { file: request.kubeconfig.clone(), reason })?;
+        Self::from_config(config, context, request)
+    }
+
+    fn from_config(mut config: kube::Config, context: String, request: &ClusterRequest) -> Result<Self, ConnectError> {
         // kube would retry 429, 503 and 504 up to 15 times behind our time-outs.
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -110,6 +127,14 @@ impl Cluster {
         let timeout = request.request_timeout.unwrap_or(DEFAULT_TIMEOUT);
         Ok(Self { client, context, namespace, timeout, clock: Arc::default() })
     }
+}
+
+fn unusable(request: &ClusterRequest, error: &KubeconfigError) -> ConnectError {
+    let reason = match error {
+        KubeconfigError::Parse(error) => kubeconfig::unreadable(error),
+        other => reason_of(other),
+    };
+    ConnectError::Kubeconfig { file: request.kubeconfig.clone(), reason }
 }
 
 fn reason_of(error: &dyn std::error::Error) -> String {

@@ -35,13 +35,14 @@ pub(crate) struct Tally {
 /// What is not a set of policies that every pair is judged under: its name, and how to learn what is wrong.
 type Special = (&'static str, fn() -> Result<Vec<String>>);
 
-const SPECIAL: [Special; 7] = [
+const SPECIAL: [Special; 8] = [
     ("stale-push", stale::stale_push),
     ("as-a-plugin", plugin::as_a_plugin),
     ("what-a-check-costs", cost::what_a_check_costs),
     ("an-application-that-waits", waits::an_application_that_waits),
     ("other-workloads", extras::other_workloads),
     ("a-namespace-without-istiod", places::another_namespace),
+    ("in-a-pod", places::in_a_pod),
     ("a-second-control-plane", revisions::a_second_control_plane),
 ];
 
