@@ -17,16 +17,18 @@ pub(crate) struct Ended {
 
 /// Runs it in the project's directory.
 pub(crate) fn mtls(args: &[impl AsRef<OsStr>]) -> Ended {
-    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"))
-        .args(args)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"));
+    Ended::of(command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")))
 }
 
 impl Ended {
+    /// Runs a command to its end.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
     /// Its standard output, read as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stderr))

@@ -59,7 +59,7 @@ impl World {
         let mut command =
             mtls(&["check", "httpbin.foo", "httpbin.bar", "httpbin.legacy", "--from", "app=sleep", "-o", "name"]);
         command.env("KUBECONFIG", std::env::join_paths(list).unwrap());
-        ended(command).await
+        tokio::task::spawn_blocking(move || Ended::of(&mut command)).await.unwrap()
     }
 }
 
@@ -67,12 +67,6 @@ fn mtls(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-mtls"));
     command.args(args).env_remove("KUBECONFIG").env_remove("HTTPS_PROXY").env_remove("https_proxy");
     command
-}
-
-async fn ended(mut command: Command) -> Ended {
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 fn is_whole(ended: &Ended) {
@@ -202,9 +196,9 @@ fn a_file_that_is_no_kubeconfig_keeps_its_secrets() {
     for user in ["token: s3cr3t\n    username: {", "token: [s3cr3t]", "exec: s3cr3t", "client-key-data: \"\\s3cr3t\""] {
         std::fs::write(&path, format!("apiVersion: v1\nkind: Config\nusers:\n- name: lab\n  user:\n    {user}\n"))
             .unwrap();
-        let output = mtls(&["check", "--kubeconfig", &path.display().to_string()]).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(3), "{told}");
+        let Ended { status, stderr: told, .. } =
+            Ended::of(&mut mtls(&["check", "--kubeconfig", &path.display().to_string()]));
+        assert_eq!(status, 3, "{told}");
         assert!(told.contains("failed to parse") && told.contains("line ") && !told.contains("s3cr3t"), "{told}");
     }
 }
@@ -212,8 +206,9 @@ fn a_file_that_is_no_kubeconfig_keeps_its_secrets() {
 #[test]
 fn without_a_kubeconfig_and_outside_of_a_pod_it_says_so() {
     let home = TempDir::new().unwrap();
-    let output = mtls(&["check"]).env("HOME", home.path()).env_remove("KUBERNETES_SERVICE_HOST").output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{told}");
+    let mut command = mtls(&["check"]);
+    command.env("HOME", home.path()).env_remove("KUBERNETES_SERVICE_HOST");
+    let Ended { status, stderr: told, .. } = Ended::of(&mut command);
+    assert_eq!(status, 3, "{told}");
     assert!(told.contains("cannot use the kubeconfig") && told.contains("hint: name one with --kubeconfig"), "{told}");
 }

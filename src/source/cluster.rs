@@ -82,20 +82,16 @@ impl Cluster {
     ///
     /// # Errors
     /// [`ConnectError::Kubeconfig`] when it cannot be read, lacks what the request names or its plugin gives no credentials,
-    /// [`ConnectError::Client`] when its
-    /// certificates or addresses are unusable.
+    /// [`ConnectError::Client`] when its certificates or addresses are unusable.
     pub async fn connect(request: &ClusterRequest) -> Result<Self, ConnectError> {
+        let nothing_named = request.kubeconfig.is_none() && request.context.is_none();
         match kubeconfig::read(request.kubeconfig.as_deref()) {
             Ok(kubeconfig) => Self::from_kubeconfig(kubeconfig, request).await,
-            Err(error) => {
-                let nothing_named = request.kubeconfig.is_none() && request.context.is_none();
-                match kube::Config::incluster() {
-                    Ok(config) if nothing_named && kubeconfig::is_missing(&error) => {
-                        Self::from_config(config, IN_CLUSTER.to_owned(), request)
-                    }
-                    Ok(_) | Err(_) => Err(unusable(request, &error)),
-                }
+            Err(error) if nothing_named && kubeconfig::is_missing(&error) => {
+                let config = kube::Config::incluster().map_err(|_| unusable(request, &error))?;
+                Self::from_config(config, IN_CLUSTER.to_owned(), request)
             }
+            Err(error) => Err(unusable(request, &error)),
         }
     }
 
